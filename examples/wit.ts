@@ -1,0 +1,38 @@
+/**
+ * One self-contained WIT text from a module's world and the packages of wit/: each package becomes a nested one
+ * (`package name { … }`), which every tool takes as a single file.
+ *
+ *   node examples/wit.ts <world.wit> > <whole.wit>
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const WIT_FOLDER = join(import.meta.dirname, "../wit");
+
+/** The world file's text followed by skerry:device and skerry:module. */
+export function wholeWit(worldFile: string): string {
+  return [
+    readFileSync(worldFile, "utf8"),
+    nestedPackage("skerry:device@0.1.0", join(WIT_FOLDER, "deps/skerry-device")),
+    nestedPackage("skerry:module@0.1.0", WIT_FOLDER),
+  ].join("\n");
+}
+
+function nestedPackage(name: string, folder: string): string {
+  const header = `package ${name};\n`;
+  const texts = readdirSync(folder)
+    .filter((file) => file.endsWith(".wit"))
+    .sort()
+    .map((file) => {
+      const text = readFileSync(join(folder, file), "utf8");
+      if (!text.startsWith(header)) throw new Error(`${join(folder, file)} does not start with "${header.trim()}"`);
+      return text.slice(header.length);
+    });
+  return `package ${name} {\n${texts.join("\n")}}\n`;
+}
+
+if (import.meta.main) {
+  const [worldFile] = process.argv.slice(2);
+  if (worldFile === undefined) throw new Error("usage: node examples/wit.ts <world.wit>");
+  process.stdout.write(wholeWit(worldFile));
+}
