@@ -31,8 +31,6 @@ typedef struct {
   int32_t count; /* all that were ever added */
 } history;
 
-static int32_t in_window(const history *samples) { return samples->count < WINDOW ? samples->count : WINDOW; }
-
 static void add(history *samples, int32_t milli) {
   samples->milli[samples->count % WINDOW] = milli;
   samples->count++;
@@ -40,9 +38,10 @@ static void add(history *samples, int32_t milli) {
 
 #if THERMO_MINOR >= 1
 static int32_t average(const history *samples) {
+  const int32_t in_window = samples->count < WINDOW ? samples->count : WINDOW;
   int64_t sum = 0;
-  for (int32_t i = 0; i < in_window(samples); i++) sum += samples->milli[i];
-  return (int32_t)(sum / in_window(samples));
+  for (int32_t i = 0; i < in_window; i++) sum += samples->milli[i];
+  return (int32_t)(sum / in_window);
 }
 #endif
 
@@ -51,7 +50,7 @@ static int32_t average(const history *samples) {
 static int32_t trend(const history *samples) {
   const int32_t newest = samples->milli[(samples->count - 1) % WINDOW];
   const int32_t oldest = samples->milli[samples->count < WINDOW ? 0 : samples->count % WINDOW];
-  /* The bug: the number of samples between the two is in_window(samples) - 1, whatever the count is. */
+  /* The bug: the number of samples between the two: at most WINDOW - 1, at least one. */
   return (newest - oldest) / (samples->count - 3);
 }
 #endif
