@@ -1,0 +1,66 @@
+/**
+ * Bounds on everything that arrives from outside: metadata, chunk lists, manifests, payloads.
+ *
+ * A 64 MB device has to survive whatever a broker or a stolen key sends; the figures leave room for real fleets.
+ */
+
+/** One MQTT payload, so that any broker and any cloud takes it: a metadata file, a chunk, a chunk list, a manifest; in bytes. */
+export const MAX_PAYLOAD_BYTES = 65_536;
+
+/** One metadata file, in bytes (TUF 1.0.31 §5.3.3, §5.4.1: the bound where no signed length exists). */
+export const MAX_METADATA_BYTES = MAX_PAYLOAD_BYTES;
+
+/** Nesting of arrays and objects in JSON from outside, in levels. */
+export const MAX_JSON_DEPTH_LEVELS = 32;
+
+/** Arrays' and objects' members in one JSON text together; bounds memory, which the text's length does only loosely. */
+export const MAX_JSON_VALUES = 20_000;
+
+/** Signatures on one metadata file. */
+export const MAX_SIGNATURES = 32;
+
+/** Keys that a root (or a delegation) lists. */
+export const MAX_KEYS = 64;
+
+/** Key ids of one role. */
+export const MAX_ROLE_KEYS = 32;
+
+/** Targets in one targets file; 65,536 bytes hold fewer. */
+export const MAX_TARGETS = 1_024;
+
+/** Other metadata files that a snapshot lists. */
+export const MAX_SNAPSHOT_ENTRIES = 1_024;
+
+/** Delegations of one targets file, and path patterns or hash prefixes of one of them. */
+export const MAX_DELEGATIONS = 256;
+export const MAX_DELEGATION_PATHS = 256;
+
+/** Root versions that one update may walk through (TUF §5.3.3's X). */
+export const MAX_ROOT_ROTATIONS = 256;
+
+/** A target's path or a metadata file's name, in UTF-16 units. */
+export const MAX_PATH_LENGTH = 256;
+
+/** Any other string of metadata (key type, scheme, hash name, public key), in UTF-16 units. */
+export const MAX_METADATA_STRING_LENGTH = 1_024;
+
+/** Hash algorithms listed for one file. */
+export const MAX_HASHES = 8;
+
+/** Assignments of one director target. */
+export const MAX_ASSIGNMENTS = 512;
+
+/** Modules that a device takes from the director, counted. */
+export const MAX_MODULES = 64;
+
+/** Target paths that an error lists as what forged metadata claims. */
+export const MAX_CLAIMS = 8;
+
+/** A component, in bytes. */
+export const MAX_COMPONENT_BYTES = 64 * 1024 * 1024;
+
+/** One chunk of a component, in bytes. */
+export const MAX_CHUNK_BYTES = MAX_PAYLOAD_BYTES;
+
+/** Chunks in one chunk list: what 65,536 bytes hold after an 8-byte header, 36 bytes each. */
+export const MAX_CHUNKS = Math.floor((MAX_PAYLOAD_BYTES - 8) / 36);
