@@ -1,0 +1,63 @@
+/**
+ * The command line: reads the first word and imports what that command needs, nothing else, so that the agent on a device
+ * never loads the operator's side.
+ */
+import { readFileSync } from "node:fs";
+
+const USAGE = `usage: skerry <command> [options]
+
+on the device
+  agent       run the agent:  skerry agent --config device.toml
+
+on the operator's machine
+  keys        create the keys and the repository folder of a fleet:  skerry keys init
+  publish     add a release of a module:  skerry publish module.wasm --manifest module.toml
+  assign      choose who runs what:  skerry assign acme/thermo@1.0.0 --group default --percent 25
+  sync        make the broker hold what the repository folder says
+  refresh     sign the short-lived metadata again before it expires
+  devices     list the devices and what each runs
+  watch       follow the fleet's events
+
+skerry <command> --help tells a command's options. skerry --version prints the version.
+`;
+
+const FLEET_COMMANDS = new Set(["keys", "publish", "assign", "sync", "refresh", "devices", "watch"]);
+
+/**
+ * Runs one command line (without the program's name) and resolves to its exit code: 0 done, 1 failed, 2 wrong usage.
+ */
+export async function main(argv: readonly string[]): Promise<number> {
+  const [command, ...rest] = argv;
+  if (command === undefined || command === "--help" || command === "-h" || command === "help") {
+    process.stdout.write(USAGE);
+    return command === undefined ? 2 : 0;
+  }
+  if (command === "--version" || command === "-V") {
+    process.stdout.write(`${packageVersion()}\n`);
+    return 0;
+  }
+  const io = { stdout: process.stdout, stderr: process.stderr };
+  if (command === "agent") {
+    const { runAgentCommand } = await import("./agent/cli.ts");
+    return runAgentCommand(rest, io);
+  }
+  if (FLEET_COMMANDS.has(command)) {
+    const { runFleetCommand } = await import("./fleet/main.ts");
+    return runFleetCommand([command, ...rest], io);
+  }
+  process.stderr.write(`error: unknown command "${command}"\n\n${USAGE}`);
+  return 2;
+}
+
+/** In a clone package.json lies beside this file, in a build one folder above. */
+function packageVersion(): string {
+  for (const candidate of ["./package.json", "../package.json"]) {
+    try {
+      const parsed: unknown = JSON.parse(readFileSync(new URL(candidate, import.meta.url), "utf8"));
+      if (typeof parsed === "object" && parsed !== null && "version" in parsed) return String(parsed.version);
+    } catch {
+      // Not here: the next place.
+    }
+  }
+  return "unknown";
+}
