@@ -25,7 +25,8 @@ function nestedPackage(name: string, folder: string): string {
     .sort()
     .map((file) => {
       const text = readFileSync(join(folder, file), "utf8");
-      if (!text.startsWith(header)) throw new Error(`${join(folder, file)} does not start with "${header.trim()}"`);
+      if (!text.startsWith(header))
+        throw new Error(`${join(folder, file)} does not start with "${header.trim()}"`);
       return text.slice(header.length);
     });
   return `package ${name} {\n${texts.join("\n")}}\n`;
