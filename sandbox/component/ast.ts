@@ -47,7 +47,11 @@ export type ValueTypeDefinition =
   | { readonly kind: "flags"; readonly labels: readonly string[] }
   | { readonly kind: "enum"; readonly labels: readonly string[] }
   | { readonly kind: "option"; readonly some: ValueTypeRef }
-  | { readonly kind: "result"; readonly ok: ValueTypeRef | undefined; readonly error: ValueTypeRef | undefined }
+  | {
+      readonly kind: "result";
+      readonly ok: ValueTypeRef | undefined;
+      readonly error: ValueTypeRef | undefined;
+    }
   | { readonly kind: "own"; readonly resource: Index }
   | { readonly kind: "borrow"; readonly resource: Index };
 
@@ -98,13 +102,19 @@ export type ExternType =
   | { readonly kind: "instance"; readonly type: Index };
 
 /** `typebound`: `(eq i)` or `(sub resource)`. */
-export type TypeBound =
-  | { readonly kind: "equal"; readonly type: Index }
-  | { readonly kind: "sub-resource" };
+export type TypeBound = { readonly kind: "equal"; readonly type: Index } | { readonly kind: "sub-resource" };
 
 /** `externname` with its attributes as they stand in the binary. */
 export interface ExternName {
   readonly name: string;
+  /** Only of names in the long form (0x02). They carry meaning for tools, none for linking. */
+  readonly attributes?: readonly NameAttribute[];
+}
+
+/** `attribute`: which interface a plain name implements, what was cut off a version, a host's own identifier. */
+export interface NameAttribute {
+  readonly kind: "implements" | "version-suffix" | "external-id";
+  readonly value: string;
 }
 
 export type CoreSort = "func" | "table" | "memory" | "global" | "tag" | "type" | "module" | "instance";
@@ -140,7 +150,10 @@ export type InstanceDefinition =
       readonly component: Index;
       readonly args: readonly { readonly name: string; readonly item: SortIndex }[];
     }
-  | { readonly kind: "exports"; readonly exports: readonly { readonly name: ExternName; readonly item: SortIndex }[] };
+  | {
+      readonly kind: "exports";
+      readonly exports: readonly { readonly name: ExternName; readonly item: SortIndex }[];
+    };
 
 export type StringEncoding = "utf8" | "utf16" | "latin1+utf16";
 
@@ -209,6 +222,8 @@ export interface CoreLimits {
   readonly minimum: number;
   readonly maximum: number | undefined;
   readonly shared: boolean;
+  /** Addressed by `i64` (memory64). */
+  readonly address64: boolean;
 }
 
 export interface CoreTableType {
@@ -250,7 +265,12 @@ export type CoreTypeDefinition =
 export type CoreModuleDeclaration =
   | { readonly kind: "type"; readonly type: CoreTypeDefinition }
   | { readonly kind: "alias"; readonly count: number; readonly index: Index }
-  | { readonly kind: "import"; readonly module: string; readonly name: string; readonly type: CoreExternTypeRef }
+  | {
+      readonly kind: "import";
+      readonly module: string;
+      readonly name: string;
+      readonly type: CoreExternTypeRef;
+    }
   | { readonly kind: "export"; readonly name: string; readonly type: CoreExternTypeRef };
 
 /** As `CoreExternType`, its function types still indices into the module type's own type index space. */

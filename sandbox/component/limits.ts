@@ -1,0 +1,43 @@
+/**
+ * Bounds on everything that a component's author controls, before any of it runs.
+ *
+ * Chosen well above what wit-component and `jco componentize` emit (a JavaScript component: 13 core modules,
+ * about 1,000 definitions, nesting 2), and low enough that a hostile file cannot make a 64 MB device run short
+ * of memory or stack while it is being looked at.
+ */
+
+/** Nesting of components, component types and instance types, counted together, in levels. */
+export const MAX_NESTING_LEVELS = 64;
+
+/** Entries of all vectors of one component file together (definitions, fields, arguments, core imports …). */
+export const MAX_VECTOR_ENTRIES = 250_000;
+
+/** Length of one name, in bytes of UTF-8. */
+export const MAX_NAME_BYTES = 10_000;
+
+/** One embedded core module, in bytes. */
+export const MAX_CORE_MODULE_BYTES = 64 * 1024 * 1024;
+
+/** Parameters of one function type, at the component level and at the core level. */
+export const MAX_FUNCTION_PARAMETERS = 1_000;
+
+/** Locals aside, entries of the function index space of one core module (the JavaScript API's own limit). */
+export const MAX_CORE_FUNCTIONS = 1_000_000;
+
+/** Instructions of one constant expression of a core module. */
+export const MAX_CONSTANT_INSTRUCTIONS = 1_000;
+
+/** How deep a value type may refer to other value types, in levels (a `list<list<u8>>` has two). */
+export const MAX_VALUE_TYPE_LEVELS = 100;
+
+/** A type with everything it refers to written out, in nodes: bounds what sharing makes exponential. */
+export const MAX_TYPE_NODES = 1_000_000;
+
+/** What one element of a list may occupy in linear memory, in bytes; the bound is exclusive (Binary.md). */
+export const MAX_ELEMENT_BYTES = 2 ** 28;
+
+/** What is left of a component file once its custom sections are dropped, in bytes. */
+export const MAX_COMPONENT_BYTES = 64 * 1024 * 1024;
+
+/** Custom sections kept with a core module ("name"), in bytes each; larger ones are dropped like the others. */
+export const MAX_KEPT_NAME_SECTION_BYTES = 256 * 1024;

@@ -1,0 +1,243 @@
+/**
+ * A bounds-checked reader of the binary format's primitives.
+ *
+ * WebAssembly Core 3.0 §5.2 "Values": LEB128 integers (at most ⌈N/7⌉ bytes, unused bits of the last one zero or the
+ * sign), names in strict UTF-8; and vectors, whose count is held against the bytes that are left before anything is
+ * allocated.
+ */
+
+import { ComponentError } from "./errors.ts";
+import { MAX_NAME_BYTES, MAX_VECTOR_ENTRIES } from "./limits.ts";
+
+// A byte order mark is part of the name, as any other character is.
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Vector entries that the whole file may still have; one budget is shared by all readers of a file. */
+export interface EntryBudget {
+  remaining: number;
+}
+
+/** The budget of one component file. */
+export function newEntryBudget(): EntryBudget {
+  return { remaining: MAX_VECTOR_ENTRIES };
+}
+
+export class ByteReader {
+  readonly #bytes: Uint8Array;
+  readonly #end: number;
+  readonly #budget: EntryBudget;
+  #position: number;
+
+  /** Reads `bytes` from `start` up to `end`; offsets in errors count from the beginning of `bytes`. */
+  constructor(bytes: Uint8Array, start = 0, end = bytes.length, budget = newEntryBudget()) {
+    this.#bytes = bytes;
+    this.#position = start;
+    this.#end = end;
+    this.#budget = budget;
+  }
+
+  /** Offset of the next byte from the beginning of the outermost bytes. */
+  get offset(): number {
+    return this.#position;
+  }
+
+  get remaining(): number {
+    return this.#end - this.#position;
+  }
+
+  get atEnd(): boolean {
+    return this.#position >= this.#end;
+  }
+
+  /** The error of a broken encoding at the reader's place; thrown by the caller. */
+  malformed(message: string): ComponentError {
+    return new ComponentError(
+      "component/malformed",
+      `malformed component at byte ${this.#position}: ${message}; transfer or build it again`,
+      { offset: this.#position },
+    );
+  }
+
+  /** The error of a well-formed encoding that needs `feature`, which this loader does not have. */
+  unsupported(feature: string): ComponentError {
+    return new ComponentError(
+      "component/unsupported",
+      `component needs ${feature} at byte ${this.#position}, which is not supported; build it without`,
+      { offset: this.#position },
+    );
+  }
+
+  /** The error of an encoding that breaks a validation rule which the syntax tree could not even express. */
+  invalid(message: string): ComponentError {
+    return new ComponentError(
+      "component/invalid",
+      `invalid component at byte ${this.#position}: ${message}`,
+      {
+        offset: this.#position,
+      },
+    );
+  }
+
+  /** The next byte, not consumed; `undefined` at the end. */
+  peek(): number | undefined {
+    return this.#position < this.#end ? this.#bytes[this.#position] : undefined;
+  }
+
+  byte(what: string): number {
+    const value = this.peek();
+    if (value === undefined) throw this.malformed(`unexpected end inside ${what}`);
+    this.#position += 1;
+    return value;
+  }
+
+  /** Consumes one byte, which has to be `expected`. */
+  expectByte(expected: number, what: string): void {
+    const found = this.byte(what);
+    if (found !== expected) {
+      throw this.malformed(`expected ${hexadecimal(expected)} for ${what}, found ${hexadecimal(found)}`);
+    }
+  }
+
+  /** The error of a leading byte that selects nothing. */
+  unknownByte(found: number, what: string): ComponentError {
+    return this.malformed(`${hexadecimal(found)} is no ${what}`);
+  }
+
+  /** `u32` in LEB128: at most five bytes, no bits beyond the 32nd. */
+  u32(what: string): number {
+    let value = 0;
+    for (let shift = 0; shift < 35; shift += 7) {
+      const byte = this.byte(what);
+      if (shift === 28 && byte > 0x0f) throw this.malformed(`${what} does not fit 32 bits`);
+      value += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) return value;
+    }
+    throw this.malformed(`${what} does not fit 32 bits`);
+  }
+
+  /** `u64` in LEB128, as a number: exact up to 2^53, which is more than any limit that is ever compared. */
+  u64(what: string): number {
+    let value = 0n;
+    for (let shift = 0n; shift < 70n; shift += 7n) {
+      const byte = this.byte(what);
+      if (shift === 63n && byte > 0x01) throw this.malformed(`${what} does not fit 64 bits`);
+      value |= BigInt(byte & 0x7f) << shift;
+      if (byte < 0x80) return Number(value);
+    }
+    throw this.malformed(`${what} does not fit 64 bits`);
+  }
+
+  /** A signed LEB128 integer of `bits` (33 or less); longer or sloppily extended ones are refused. */
+  signed(bits: number, what: string): number {
+    let value = 0;
+    for (let shift = 0; shift < bits; shift += 7) {
+      const byte = this.byte(what);
+      const usedBits = Math.min(7, bits - shift);
+      const payload = byte & 0x7f;
+      const negative = (payload & (1 << (usedBits - 1))) !== 0;
+      const unused = payload >> usedBits;
+      const isLast = byte < 0x80;
+      if (usedBits < 7 && (!isLast || unused !== (negative ? (1 << (7 - usedBits)) - 1 : 0))) {
+        throw this.malformed(`${what} does not fit ${bits} bits`);
+      }
+      value += payload * 2 ** shift;
+      if (isLast) return (payload & 0x40) !== 0 ? value - 2 ** (shift + 7) : value;
+    }
+    throw this.malformed(`${what} does not fit ${bits} bits`);
+  }
+
+  /** Passes over a LEB128 integer of at most `maximumBytes` whose value does not matter here. */
+  skipLeb128(maximumBytes: number, what: string): void {
+    for (let count = 0; count < maximumBytes; count += 1) {
+      if (this.byte(what) < 0x80) return;
+    }
+    throw this.malformed(`${what} is longer than ${maximumBytes} bytes`);
+  }
+
+  /** The next `length` bytes as a view. */
+  view(length: number, what: string): Uint8Array {
+    if (length > this.remaining) {
+      throw this.malformed(`${what} claims ${length} bytes where ${this.remaining} are left`);
+    }
+    const start = this.#position;
+    this.#position += length;
+    return this.#bytes.subarray(start, this.#position);
+  }
+
+  /** Everything that is left as a view, not consumed. */
+  rest(): Uint8Array {
+    return this.#bytes.subarray(this.#position, this.#end);
+  }
+
+  /** A reader of the next `length` bytes, which this reader passes over; offsets stay those of the whole. */
+  slice(length: number, what: string): ByteReader {
+    const start = this.#position;
+    this.view(length, what);
+    return new ByteReader(this.#bytes, start, start + length, this.#budget);
+  }
+
+  /** `core:name`: a length in bytes and that many bytes of UTF-8. */
+  name(what: string): string {
+    const length = this.u32(`the length of ${what}`);
+    if (length > MAX_NAME_BYTES) {
+      // A length beyond the end is broken, not merely large.
+      if (length > this.remaining) this.view(length, what);
+      throw this.limitExceeded(`${what} of ${length} bytes`, `${MAX_NAME_BYTES} bytes`);
+    }
+    const encoded = this.view(length, what);
+    try {
+      return utf8.decode(encoded);
+    } catch {
+      // The decoder's own error says nothing that the reader of this one would need.
+      throw this.malformed(`${what} is not valid UTF-8`);
+    }
+  }
+
+  /** The count of a vector whose entries take a byte or more each. */
+  count(what: string): number {
+    const count = this.u32(`the count of ${what}`);
+    if (count > this.remaining) {
+      throw this.malformed(`${count} ${what} claimed where ${this.remaining} bytes are left`);
+    }
+    return count;
+  }
+
+  /** `vec(T)`: a count, and `entry` called that often; each entry draws on the file's budget. */
+  vector<T>(what: string, entry: () => T): T[] {
+    const count = this.count(what);
+    if (count > this.#budget.remaining) {
+      throw this.limitExceeded(`${count} ${what}`, `${MAX_VECTOR_ENTRIES} vector entries in one file`);
+    }
+    this.#budget.remaining -= count;
+    const entries: T[] = [];
+    for (let index = 0; index < count; index += 1) entries.push(entry());
+    return entries;
+  }
+
+  /** `<T>?`: 0x00, or 0x01 and a `T`. */
+  optional<T>(what: string, value: () => T): T | undefined {
+    const presence = this.byte(what);
+    if (presence === 0x00) return undefined;
+    if (presence === 0x01) return value();
+    throw this.unknownByte(presence, `presence byte of ${what}`);
+  }
+
+  /** The error of something larger than `limits.ts` allows. */
+  limitExceeded(what: string, limit: string): ComponentError {
+    return new ComponentError(
+      "component/limit-exceeded",
+      `component exceeds a limit at byte ${this.#position}: ${what}, at most ${limit} are allowed`,
+      { offset: this.#position },
+    );
+  }
+
+  /** Refuses bytes that are left over at the end of `what`. */
+  expectEnd(what: string): void {
+    if (!this.atEnd) throw this.malformed(`${this.remaining} bytes are left over at the end of ${what}`);
+  }
+}
+
+/** A byte as messages show it. */
+function hexadecimal(byte: number): string {
+  return `0x${byte.toString(16).padStart(2, "0")}`;
+}
