@@ -1,0 +1,51 @@
+/**
+ * Why a module was not started, or how the host ended it, by code. One code per thing that somebody can do about it.
+ *
+ * What the loader refuses and how a guest traps has its own classes: `component/errors.ts`.
+ */
+
+/** A limit that a module ran into. The first four end it, the last three slow it down. */
+export type LimitCode =
+  /** The component asks for more linear memory, or more tables, than it was granted. */
+  | "limit/memory"
+  /** A call (start, init, on-timer, health) took too long, or a command computed too long between host calls. */
+  | "limit/deadline"
+  /** Too many sensors and ports open at a time. */
+  | "limit/handles"
+  /** The JavaScript heap of the module's worker ran full: handles or host objects without end. */
+  | "limit/heap"
+  /** More calls of the host's devices than granted per second: they wait. */
+  | "limit/host-call-rate"
+  /** More log lines than granted per second: they are dropped and counted. */
+  | "limit/log-rate"
+  /** More messages, or bytes of them, than granted per second: `publish` answers `rate-limited`. */
+  | "limit/publish-rate";
+
+export type SandboxErrorCode =
+  | LimitCode
+  /** The component's file can't be read. */
+  | "sandbox/component-unreadable"
+  /** The loader refuses the component; `cause` or the message names the loader's code. */
+  | "sandbox/component-refused"
+  /** The component imports something that its grants do not include. */
+  | "sandbox/import-not-granted"
+  /** The component imports something that this host does not have. */
+  | "sandbox/import-unknown"
+  /** The component lacks an export that its world demands. */
+  | "sandbox/export-missing"
+  /** A reactor's `init` answered with an error. */
+  | "sandbox/init-failed"
+  /** The worker broke the channel's rules. */
+  | "sandbox/channel-violation"
+  /** The worker thread ended for a reason that is not the module's: a defect of the host, or no memory for a thread. */
+  | "sandbox/worker-failed";
+
+export class SandboxError extends Error {
+  override readonly name = "SandboxError";
+  readonly code: SandboxErrorCode;
+
+  constructor(code: SandboxErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

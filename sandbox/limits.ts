@@ -1,0 +1,70 @@
+/**
+ * Bounds on what a running module may use, and on what its worker may send. The loader's own bounds are in
+ * `component/limits.ts`.
+ */
+
+/** Linear memory of a module whose manifest asks for none in particular, in bytes. */
+export const DEFAULT_MEMORY_BYTES = 4 * 1024 * 1024;
+
+/** One call into a reactor, or the time a command may compute between two host calls, in milliseconds. */
+export const DEFAULT_CALL_DEADLINE_MS = 10_000;
+
+/** From the start of the worker to the end of instantiation, in milliseconds: a slow ARM core compiles 1.6 MB in seconds. */
+export const DEFAULT_START_DEADLINE_MS = 60_000;
+
+/** Calls of sensors, ports and messaging, per second; further ones wait. */
+export const DEFAULT_HOST_CALLS_PER_SECOND = 200;
+
+/** Lines of stdout and stderr, per second; further ones are dropped and counted. */
+export const DEFAULT_LOG_LINES_PER_SECOND = 20;
+
+/** Messages published, per second; further ones are answered with `rate-limited`. */
+export const DEFAULT_MESSAGES_PER_SECOND = 20;
+
+/** Bytes published (topics and payloads), per second; further ones are answered with `rate-limited`. */
+export const DEFAULT_MESSAGE_BYTES_PER_SECOND = 64 * 1024;
+
+/** JavaScript heap of a module's worker, in MiB: host objects, handle tables, not linear memory. */
+export const DEFAULT_HEAP_MIB = 24;
+
+/** Young generation of that heap, in MiB: a module makes little garbage, and idle semi-spaces cost memory. */
+export const WORKER_YOUNG_GENERATION_MIB = 1;
+
+/** Stack of a module's worker, in MiB. Node gives the thread 4 MiB in all. */
+export const WORKER_STACK_MIB = 2;
+
+/** Elements of all tables of one component together. */
+export const MAX_TABLE_ELEMENTS = 100_000;
+
+/** Sensors and ports that one module holds open at a time. */
+export const MAX_OPEN_HANDLES = 32;
+
+/** Payload of one published message, in bytes (stated in wit/messaging.wit). */
+export const MAX_MESSAGE_BYTES = 16 * 1024;
+
+/** Topic of one published message, in bytes (stated in wit/messaging.wit). */
+export const MAX_TOPIC_BYTES = 256;
+
+/** One serial read or write, in bytes (stated in wit/deps/skerry-device/serial.wit). */
+export const MAX_SERIAL_BYTES = 4096;
+
+/** Longest wait of one serial read, in milliseconds (stated in wit/deps/skerry-device/serial.wit). */
+export const MAX_SERIAL_TIMEOUT_MS = 10_000;
+
+/** One log line, in UTF-16 code units; longer ones are cut. */
+export const MAX_LOG_LINE_LENGTH = 1024;
+
+/** Message, stack or reason that the worker reports with an end or an error, in UTF-16 code units; longer ones are cut. */
+export const MAX_REPORT_LENGTH = 4096;
+
+/** Name of a sensor or a port, in UTF-16 code units. */
+export const MAX_DEVICE_NAME_LENGTH = 128;
+
+/** A frame of the channel, in bytes, in either direction. */
+export const MAX_FRAME_BYTES = 64 * 1024;
+
+/** A reply to a blocking call, in bytes: a serial read and what describes it. */
+export const MAX_REPLY_BYTES = 8 * 1024;
+
+/** Random bytes in one call, in bytes: what a guest asks for is allocated at once. */
+export const MAX_RANDOM_BYTES = 1024 * 1024;

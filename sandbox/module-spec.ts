@@ -1,0 +1,130 @@
+/** What the agent says about a module, and what it learns from it: the types around `startModule`. */
+
+import type { TrapCode } from "./component/errors.ts";
+import type { LimitCode, SandboxErrorCode } from "./errors.ts";
+
+/** `command` runs `wasi:cli/run` until it returns; `reactor` is called at its start, by a timer and for its health. */
+export type World = "command" | "reactor";
+
+/** What a module may reach, by the policy's names. Everything else is refused, whatever the worker says. */
+export interface ModuleGrants {
+  readonly sensors: readonly string[];
+  readonly serial: readonly string[];
+  /** MQTT topic filters, relative to the module: `telemetry/#`. */
+  readonly publish: readonly string[];
+}
+
+/** Each left out takes the default of `limits.ts`. */
+export interface ModuleLimits {
+  /** All linear memories together. */
+  readonly memoryBytes?: number;
+  readonly callDeadlineMs?: number;
+  readonly startDeadlineMs?: number;
+  readonly hostCallsPerSecond?: number;
+  readonly logLinesPerSecond?: number;
+  readonly messagesPerSecond?: number;
+  readonly messageBytesPerSecond?: number;
+  /** JavaScript heap of the worker. */
+  readonly heapMiB?: number;
+}
+
+export interface ModuleSpec {
+  /** `publisher/name`. */
+  readonly name: string;
+  readonly version: string;
+  /** The component's file; it is read by the worker and not held open. */
+  readonly componentPath: string;
+  readonly world: World;
+  /** The module's whole environment; nothing of the host's is added. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Arguments after the program's name. */
+  readonly args: readonly string[];
+  /** Reactor: time between two `on-timer` calls. Without it none are made. */
+  readonly intervalMs?: number;
+  readonly grants: ModuleGrants;
+  readonly limits: ModuleLimits;
+}
+
+/** The error codes of the WIT interfaces: services answer with them, and they reach the module unchanged. */
+export type SensorErrorCode = "not-granted" | "unavailable" | "failed";
+export type SerialErrorCode =
+  | "not-granted"
+  | "busy"
+  | "unavailable"
+  | "overrun"
+  | "timed-out"
+  | "invalid-argument"
+  | "failed";
+export type PublishErrorCode = "not-granted" | "invalid-topic" | "too-large" | "rate-limited" | "unavailable";
+
+export type Outcome<Value, Code> =
+  | { readonly tag: "ok"; readonly value: Value }
+  | { readonly tag: "err"; readonly code: Code };
+
+export interface SensorReading {
+  /** In `unit`, finite. */
+  readonly value: number;
+  /** UCUM code, `Cel` for instance. */
+  readonly unit: string;
+  /** Nanoseconds since 1970. */
+  readonly timeNs: bigint;
+}
+
+/**
+ * What the agent does for one module. Called with granted names and bounded arguments only, one call at a time
+ * per module. A rejection is a defect of the service: the module sees `failed` (or `unavailable`), the log its message.
+ */
+export interface ModuleServices {
+  readSensor(name: string): Promise<Outcome<SensorReading, SensorErrorCode>>;
+  /** A port has one owner; `busy` if another module holds it. */
+  openSerial(name: string): Promise<Outcome<void, SerialErrorCode>>;
+  /** Called for each port that is still open when the module has ended, too. */
+  closeSerial(name: string): Promise<void>;
+  /** At most `maxBytes` bytes, at least one unless `timeoutMs` passed. */
+  readSerial(
+    name: string,
+    maxBytes: number,
+    timeoutMs: number,
+  ): Promise<Outcome<Uint8Array, SerialErrorCode>>;
+  /** The number of bytes sent. */
+  writeSerial(name: string, data: Uint8Array): Promise<Outcome<number, SerialErrorCode>>;
+  /** `topic` is relative to the module: `telemetry/temperature`. */
+  publish(topic: string, payload: Uint8Array): Promise<Outcome<void, "unavailable">>;
+}
+
+/** `info`: stdout; `error`: stderr; `warning`: the host's own remarks about the module. */
+export type LogLevel = "info" | "warning" | "error";
+
+/** How a module ended. It ends once. */
+export type ModuleEnd =
+  /** `stop` was called. */
+  | { readonly kind: "stopped" }
+  /** A command's `run` returned, or it called `exit`; 0 is success. */
+  | { readonly kind: "exited"; readonly exitCode: number }
+  /** The guest trapped; `stack` is the wasm stack, for the log. */
+  | { readonly kind: "trapped"; readonly code: TrapCode; readonly message: string; readonly stack: string }
+  /** Refused before it ran, ended by a limit, or the worker failed. */
+  | { readonly kind: "failed"; readonly code: SandboxErrorCode; readonly message: string };
+
+/** Told what happens, on the agent's thread. Each left out is not told. */
+export interface ModuleObserver {
+  /** The component is instantiated and, for a reactor, `init` has succeeded. */
+  running?(): void;
+  log?(level: LogLevel, text: string): void;
+  /** The module was slowed down; at most once per code and ten seconds. */
+  limited?(code: LimitCode, message: string): void;
+  /** `on-timer` answered with an error; the module stays alive. */
+  timerFailed?(message: string): void;
+  ended?(end: ModuleEnd): void;
+}
+
+export type HealthReport = { readonly healthy: true } | { readonly healthy: false; readonly reason: string };
+
+export interface RunningModule {
+  /** Resolves when the worker is gone and its ports are closed; never rejects. */
+  readonly done: Promise<ModuleEnd>;
+  /** Asks the module to end, and ends it after `graceMs`. Resolves as `done` does. */
+  stop(graceMs: number): Promise<ModuleEnd>;
+  /** A reactor's own answer within `deadlineMs`, past which it is ended; a command is healthy while it runs. */
+  health(deadlineMs: number): Promise<HealthReport>;
+}
