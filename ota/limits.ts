@@ -64,3 +64,9 @@ export const MAX_CHUNK_BYTES = MAX_PAYLOAD_BYTES;
 
 /** Chunks in one chunk list: what 65,536 bytes hold after an 8-byte header, 36 bytes each. */
 export const MAX_CHUNKS = Math.floor((MAX_PAYLOAD_BYTES - 8) / 36);
+
+/** A TOML file (a manifest, a configuration), in bytes. */
+export const MAX_TOML_BYTES = MAX_PAYLOAD_BYTES;
+
+/** Nesting of arrays and inline tables in TOML, in levels. */
+export const MAX_TOML_DEPTH_LEVELS = 16;
