@@ -1,0 +1,74 @@
+/**
+ * Bounds on everything that the agent exchanges with the broker or waits for. Payloads themselves are bounded by
+ * `MAX_PAYLOAD_BYTES` of ota/limits.ts.
+ */
+import { MAX_PAYLOAD_BYTES } from "../ota/limits.ts";
+
+/** One MQTT packet from the broker, in bytes: a full payload, and room for the topic and MQTT 5 properties. */
+export const MAX_PACKET_BYTES = MAX_PAYLOAD_BYTES + 4_096;
+
+/** A topic, in bytes of UTF-8. */
+export const MAX_TOPIC_BYTES = 1_024;
+
+/** Correlation data of a request, in bytes; longer ones are not answered with it. */
+export const MAX_CORRELATION_BYTES = 256;
+
+/** Messages with QoS 1 that the broker may send before we acknowledge one (MQTT 5 §3.1.2.11.3, Receive Maximum). */
+export const RECEIVE_MAXIMUM = 16;
+
+/** Messages that we send before the broker acknowledges one. */
+export const SEND_WINDOW = 16;
+
+/** Filters in one SUBSCRIBE or UNSUBSCRIBE; AWS IoT takes eight. */
+export const MAX_FILTERS_PER_PACKET = 8;
+
+/** How long the broker keeps our session while we are away, in seconds: a day, then a command is stale. */
+export const SESSION_EXPIRY_SECONDS = 86_400;
+
+/** From opening the socket to CONNACK, in milliseconds: a TLS handshake on a slow device over a slow line fits. */
+export const CONNECT_TIMEOUT_MS = 30_000;
+
+/** Upper bound of the first reconnect delay, in milliseconds; doubles with each failure. */
+export const RECONNECT_BASE_MS = 1_000;
+
+/** Upper bound of any reconnect delay, in milliseconds. */
+export const RECONNECT_CAP_MS = 120_000;
+
+/** A connection that held this long, in milliseconds, starts the reconnect schedule afresh. */
+export const STABLE_CONNECTION_MS = 30_000;
+
+/** How long a subscription that brought an oversized packet is left out at first, in milliseconds; doubles each time. */
+export const QUARANTINE_BASE_MS = 60_000;
+
+/** Upper bound of that, in milliseconds. */
+export const QUARANTINE_CAP_MS = 3_600_000;
+
+/** Waiting for acknowledgements when the agent stops, in milliseconds. */
+export const STOP_FLUSH_TIMEOUT_MS = 5_000;
+
+/** Events kept while there is no connection: count and bytes; the oldest go first. */
+export const MAX_QUEUED_EVENTS = 512;
+export const MAX_QUEUED_EVENT_BYTES = 262_144;
+
+/** Telemetry and log messages kept while there is no connection: count and bytes; the oldest go first. */
+export const MAX_QUEUED_TELEMETRY = 256;
+export const MAX_QUEUED_TELEMETRY_BYTES = 262_144;
+
+/** Retained topics of which the newest message is kept while there is no connection. */
+export const MAX_QUEUED_LATEST = 16;
+
+/** device.toml, in bytes. */
+export const MAX_CONFIG_BYTES = 262_144;
+
+/** A password file, in bytes (MQTT bounds a password to 65,535; nobody types that). */
+export const MAX_PASSWORD_BYTES = 4_096;
+
+/** A certificate, chain or key file, in bytes. */
+export const MAX_PEM_BYTES = 262_144;
+
+/** Groups of one device. */
+export const MAX_GROUPS = 32;
+
+/** Keepalive, in seconds (MQTT's field has 16 bits). */
+export const MIN_KEEPALIVE_SECONDS = 5;
+export const MAX_KEEPALIVE_SECONDS = 65_535;
