@@ -1,0 +1,51 @@
+/** What the operator's side refuses, by code: one code per thing that the operator can do about it. */
+
+export type FleetErrorCode =
+  /** The command line is wrong (exit code 2). */
+  | "fleet/usage"
+  /** No skerry.toml in the folder or above it. */
+  | "fleet/no-repository"
+  /** Creating would overwrite a repository or a key. */
+  | "fleet/exists"
+  /** skerry.toml is wrong. */
+  | "fleet/settings"
+  /** A private key is missing, malformed or readable by others. */
+  | "fleet/key"
+  /** Another process writes the repository folder. */
+  | "fleet/locked"
+  /** The folder's files do not fit together: an interrupted write, or somebody edited them. */
+  | "fleet/repository-damaged"
+  /** Metadata would outgrow one MQTT payload. */
+  | "fleet/metadata-too-large"
+  | "fleet/not-a-component"
+  | "fleet/component-too-large"
+  /** That version was published with other bytes. */
+  | "fleet/version-exists"
+  | "fleet/unknown-release"
+  /** A file cannot be read or written. */
+  | "fleet/io"
+  | "fleet/broker-unreachable"
+  /** The broker does not know this user, password or certificate. */
+  | "fleet/broker-refused"
+  /** The broker's certificate is not one that this machine trusts. */
+  | "fleet/broker-tls"
+  /** The broker's access control does not allow this topic. */
+  | "fleet/broker-denied"
+  /** The connection ended in the middle. */
+  | "fleet/broker-lost"
+  | "fleet/broker-timeout"
+  /** The broker took messages and does not give them back. */
+  | "fleet/broker-not-retaining"
+  /** The broker holds newer metadata than the folder. */
+  | "fleet/broker-newer";
+
+/** A refusal on the operator's side. The message says what happened, to what, and what to do. */
+export class FleetError<Code extends FleetErrorCode = FleetErrorCode> extends Error {
+  override readonly name = "FleetError";
+  readonly code: Code;
+
+  constructor(code: Code, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

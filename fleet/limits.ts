@@ -1,0 +1,56 @@
+/** Bounds on what the operator's side reads, sends and waits for. Those on metadata and releases are ota/limits.ts. */
+
+/** skerry.toml and a key file, in bytes. */
+export const MAX_SETTINGS_BYTES = 65_536;
+export const MAX_KEY_FILE_BYTES = 4_096;
+
+/** A CA, certificate, private-key or password file for the broker, in bytes. */
+export const MAX_CREDENTIAL_BYTES = 262_144;
+
+/** One MQTT packet from the broker: the largest payload, with room for topic and properties; in bytes. */
+export const MAX_PACKET_BYTES = 65_536 + 4_096;
+
+/** Until the broker has accepted the connection, in milliseconds. */
+export const CONNECT_TIMEOUT_MS = 15_000;
+
+/** Until the broker acknowledges one message or subscription, in milliseconds. */
+export const ACKNOWLEDGE_TIMEOUT_MS = 30_000;
+
+/** MQTT keep-alive, in seconds. */
+export const KEEPALIVE_SECONDS = 30;
+
+/** Blobs that are compared with the broker at a time; with MAX_PAYLOAD_BYTES it bounds the traffic of one round. */
+export const BLOB_WINDOW = 32;
+
+/** Topics in one SUBSCRIBE or UNSUBSCRIBE: what the strictest broker in wide use (AWS IoT Core) takes. */
+export const SUBSCRIBE_BATCH = 8;
+
+/** Messages that are under way to the broker at a time; 16 of 64 KiB are 1 MiB of memory. */
+export const PUBLISH_WINDOW = 16;
+
+/** Retained messages count as complete when none came for so long after the last marker, in milliseconds. */
+export const RETAINED_SETTLE_MS = 100;
+
+/** The same where the broker holds no marker to wait for. */
+export const RETAINED_SETTLE_WITHOUT_MARKER_MS = 1_500;
+
+/** Reading one set of retained messages, in milliseconds. */
+export const RETAINED_TIMEOUT_MS = 120_000;
+
+/** Rounds of publishing what a read-back found missing or different. */
+export const MAX_REPAIR_ROUNDS = 3;
+
+/** Devices in one table. */
+export const MAX_DEVICES = 100_000;
+
+/** Modules of one device in the table. */
+export const MAX_MODULES_PER_DEVICE = 64;
+
+/** A string of a device's message that is shown, in UTF-16 units. */
+export const MAX_SHOWN_LENGTH = 256;
+
+/** `skerry watch` connects again after so long, in milliseconds. */
+export const RECONNECT_DELAY_MS = 2_000;
+
+/** Folders that are searched upwards for skerry.toml. */
+export const MAX_FOLDER_LEVELS = 64;
