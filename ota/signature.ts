@@ -94,13 +94,15 @@ function nodeCryptoKey(publicKey: Uint8Array): ReturnType<typeof createPublicKey
 const FIELD_PRIME = 2n ** 255n - 19n;
 /** The order of the base point's group, RFC 8032 §5.1. */
 const GROUP_ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;
-/** The y of the eight points of small order: the neutral element (1), order 2 (-1), order 4 (0), order 8 (the last two). */
+/** The y of two of the four points of order 8; that of the other two is its negative. */
+const ORDER_8_Y = 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n;
+/** The y of the eight points of small order: order 1, 2, 4, 8 and 8. */
 const SMALL_ORDER_Y: ReadonlySet<bigint> = new Set([
-  0n,
   1n,
   FIELD_PRIME - 1n,
-  0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd83d3d706a17c7n,
-  0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n,
+  0n,
+  ORDER_8_Y,
+  FIELD_PRIME - ORDER_8_Y,
 ]);
 
 function isStrict(publicKey: Uint8Array, signature: Uint8Array): boolean {
