@@ -1,0 +1,19 @@
+/**
+ * Where blobs come from: the agent's MQTT link (`blob/<sha256>` is a retained topic: a request is a subscription, a
+ * release its end), or whatever a test puts in its place. Blobs are named by their SHA-256 in lower-case hex.
+ *
+ * The source is trusted with nothing: it may deliver late, twice, out of order, something else, or never.
+ */
+
+/** Takes one payload; the source waits for the promise before it hands over the next (back-pressure). Never rejects. */
+export type BlobReceiver = (digest: string, payload: Uint8Array) => Promise<void>;
+
+export interface BlobSource {
+  /**
+   * Asks for blobs. Each arrives at `receive` when it comes, and again after a reconnection if it was not released.
+   * A digest has one receiver: asking again replaces it, and asks the broker again.
+   */
+  request(digests: readonly string[], receive: BlobReceiver): void;
+  /** No longer wanted: nothing more is delivered for these. Digests that were not requested are ignored. */
+  release(digests: readonly string[]): void;
+}
