@@ -7,12 +7,12 @@
  * Worker → agent: calls, for which the worker blocks until the reply stands in the shared memory
  * (`control-block.ts`), and reports that nobody waits for. Agent → worker: start, on-timer, health, stop.
  *
- * The agent's side believes nothing: whatever arrives is `unknown` until `parseWorkerMessage` has narrowed it, and what
- * a call names is held against the grants afterwards (`host-calls.ts`).
+ * The agent's side believes nothing: whatever arrives is `unknown` until `parse-worker-message.ts` has narrowed it, and
+ * what a call names is held against the grants afterwards (`host-calls.ts`).
  */
 
-import type { TrapCode } from "./component/errors.ts";
-import type { SandboxErrorCode } from "./errors.ts";
+import { SandboxError } from "./errors.ts";
+import { MAX_FRAME_BYTES } from "./limits.ts";
 import type { LogLevel, ModuleEnd, ModuleGrants, World } from "./module-spec.ts";
 
 /** What a module asks of the agent. `name` is a sensor's or a port's in the device's policy. */
@@ -26,16 +26,21 @@ export type HostCall =
       readonly maxBytes: number;
       readonly timeoutMs: number;
     }
-  | { readonly call: "write-serial"; readonly name: string; readonly payload: Uint8Array }
-  | { readonly call: "publish"; readonly topic: string; readonly payload: Uint8Array };
+  /** The frame's payload is what to send. */
+  | { readonly call: "write-serial"; readonly name: string }
+  /** The frame's payload is the message. */
+  | { readonly call: "publish"; readonly topic: string };
 
-/** The answer to a call; which members an `ok` has follows from the call. */
+/** The answer to a call; which one an `ok` is follows from the call. */
 export type HostReply =
-  | { readonly tag: "ok" }
-  | { readonly tag: "reading"; readonly value: number; readonly unit: string; readonly timeNs: bigint }
-  | { readonly tag: "bytes"; readonly payload: Uint8Array }
+  | { readonly tag: "done" }
+  /** `timeNs` in decimal: JSON has no 64-bit integers. */
+  | { readonly tag: "reading"; readonly value: number; readonly unit: string; readonly timeNs: string }
+  /** The frame's payload is what was read. */
+  | { readonly tag: "bytes" }
   | { readonly tag: "count"; readonly count: number }
-  | { readonly tag: "err"; readonly code: string };
+  /** An error code of the WIT interface. */
+  | { readonly tag: "error"; readonly code: string };
 
 export type WorkerMessage =
   /** The worker waits for the reply with this number; there is one such call at a time. */
@@ -45,8 +50,8 @@ export type WorkerMessage =
   | { readonly kind: "log-dropped"; readonly lines: number }
   /** Instantiated; for a reactor, `init` has succeeded as well. */
   | { readonly kind: "running" }
-  /** A reactor's `on-timer` or `health` returned; `error` is the module's own text. */
-  | { readonly kind: "called"; readonly error: string | undefined }
+  /** A reactor's `on-timer` or `health` returned; `error` is the module's own text, or `null`. */
+  | { readonly kind: "called"; readonly error: string | null }
   /** The last message. */
   | { readonly kind: "ended"; readonly end: ModuleEnd };
 
@@ -69,5 +74,58 @@ export type AgentMessage =
   /** For a worker that sleeps in its event loop; one that blocks is woken through the control block. */
   | { readonly kind: "stop" };
 
-/** Codes that a worker may report with `ended`. */
-export type ReportedCode = TrapCode | SandboxErrorCode;
+export interface Frame<Head> {
+  readonly head: Head;
+  readonly payload: Uint8Array;
+}
+
+const LENGTH_BYTES = 4;
+const NO_PAYLOAD = new Uint8Array(0);
+
+/** One message as bytes. `SandboxError` `sandbox/channel-violation` when they exceed `MAX_FRAME_BYTES`. */
+export function encodeFrame(
+  head: WorkerMessage | AgentMessage | HostReply,
+  payload: Uint8Array = NO_PAYLOAD,
+): Uint8Array {
+  const text = Buffer.from(JSON.stringify(head));
+  const sizeBytes = LENGTH_BYTES + text.byteLength + payload.byteLength;
+  if (sizeBytes > MAX_FRAME_BYTES) {
+    throw violation(`a message of ${sizeBytes} bytes; ${MAX_FRAME_BYTES} are the most`);
+  }
+  const frame = new Uint8Array(sizeBytes);
+  new DataView(frame.buffer).setUint32(0, text.byteLength, true);
+  frame.set(text, LENGTH_BYTES);
+  frame.set(payload, LENGTH_BYTES + text.byteLength);
+  return frame;
+}
+
+/** Takes a frame apart; what the head says is for the caller to check. `SandboxError` `sandbox/channel-violation`. */
+export function decodeFrame(frame: unknown): Frame<unknown> {
+  if (
+    !(frame instanceof Uint8Array) ||
+    frame.byteLength < LENGTH_BYTES ||
+    frame.byteLength > MAX_FRAME_BYTES
+  ) {
+    throw violation("something that is no frame");
+  }
+  const headBytes = new DataView(frame.buffer, frame.byteOffset).getUint32(0, true);
+  if (headBytes > frame.byteLength - LENGTH_BYTES) {
+    throw violation("a frame whose head is longer than the frame");
+  }
+  const payloadStart = LENGTH_BYTES + headBytes;
+  const text = Buffer.from(frame.buffer, frame.byteOffset + LENGTH_BYTES, headBytes).toString();
+  return { head: parseHead(text), payload: frame.subarray(payloadStart) };
+}
+
+function parseHead(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    // Whatever the parser says, the meaning is that the other side broke the rules.
+    throw violation("a frame whose head is no JSON", { cause: error });
+  }
+}
+
+function violation(what: string, options?: ErrorOptions): SandboxError {
+  return new SandboxError("sandbox/channel-violation", `the module's channel carried ${what}`, options);
+}

@@ -1,0 +1,209 @@
+/**
+ * The calls of one module, checked and carried out on the agent's side.
+ *
+ * Each is held against the grants, the limits and what the module has open; the worker's own checks count for nothing.
+ * Calls that come too fast wait; messages that come too fast are answered `rate-limited`, as wit/messaging.wit says.
+ */
+
+import { setTimeout as delay } from "node:timers/promises";
+import type { Frame, HostCall, HostReply } from "./channel.ts";
+import type { LimitCode } from "./errors.ts";
+import { MAX_MESSAGE_BYTES, MAX_OPEN_HANDLES, MAX_SERIAL_BYTES, MAX_SERIAL_TIMEOUT_MS } from "./limits.ts";
+import type {
+  ModuleGrants,
+  ModuleServices,
+  Outcome,
+  PublishErrorCode,
+  SensorErrorCode,
+  SerialErrorCode,
+} from "./module-spec.ts";
+import { TokenBucket } from "./token-bucket.ts";
+import { isValidTopic, topicMatches } from "./topic-filter.ts";
+
+export interface HostCallLimits {
+  readonly hostCallsPerSecond: number;
+  readonly messagesPerSecond: number;
+  readonly messageBytesPerSecond: number;
+}
+
+/** Told what the module itself is not told. */
+export interface HostCallNotes {
+  limited(code: LimitCode, message: string): void;
+  /** A service rejected, which it should not. */
+  serviceFailed(message: string): void;
+}
+
+type Reply = Frame<HostReply>;
+
+const NO_PAYLOAD = new Uint8Array(0);
+const DONE: Reply = { head: { tag: "done" }, payload: NO_PAYLOAD };
+
+export class HostCalls {
+  readonly #grants: ModuleGrants;
+  readonly #services: ModuleServices;
+  readonly #limits: HostCallLimits;
+  readonly #notes: HostCallNotes;
+  readonly #calls: TokenBucket;
+  readonly #messages: TokenBucket;
+  readonly #messageBytes: TokenBucket;
+  readonly #openPorts = new Set<string>();
+  readonly #ended = new AbortController();
+
+  constructor(grants: ModuleGrants, services: ModuleServices, limits: HostCallLimits, notes: HostCallNotes) {
+    const nowMs = performance.now();
+    this.#grants = grants;
+    this.#services = services;
+    this.#limits = limits;
+    this.#notes = notes;
+    this.#calls = new TokenBucket(limits.hostCallsPerSecond, limits.hostCallsPerSecond, nowMs);
+    this.#messages = new TokenBucket(limits.messagesPerSecond, limits.messagesPerSecond, nowMs);
+    // A single message of the largest size has to fit, whatever the rate.
+    const burstBytes = Math.max(limits.messageBytesPerSecond, MAX_MESSAGE_BYTES * 2);
+    this.#messageBytes = new TokenBucket(limits.messageBytesPerSecond, burstBytes, nowMs);
+  }
+
+  /** Answers one call; never rejects, but does not answer any more after `close`. */
+  async answer(request: HostCall, payload: Uint8Array): Promise<Reply> {
+    const waitMs = this.#calls.reserve(performance.now());
+    if (waitMs > 0) {
+      const perSecond = this.#limits.hostCallsPerSecond;
+      this.#notes.limited("limit/host-call-rate", `more than ${perSecond} calls per second: they wait`);
+      const waited = await delay(waitMs, true, { signal: this.#ended.signal }).catch(() => false);
+      if (!waited) {
+        return refusal("unavailable");
+      }
+    }
+    try {
+      return await this.#carryOut(request, payload);
+    } catch (error) {
+      // A service that rejects is a defect of the agent, which must not end the module, let alone the agent.
+      this.#notes.serviceFailed(`${request.call} failed: ${error instanceof Error ? error.message : error}`);
+      return refusal(request.call === "publish" ? "unavailable" : "failed");
+    }
+  }
+
+  /** Closes what the module left open. Never rejects. */
+  async close(): Promise<void> {
+    this.#ended.abort();
+    for (const name of this.#openPorts) {
+      this.#openPorts.delete(name);
+      await this.#services.closeSerial(name).catch((error: unknown) => {
+        this.#notes.serviceFailed(
+          `closing ${name} failed: ${error instanceof Error ? error.message : error}`,
+        );
+      });
+    }
+  }
+
+  async #carryOut(request: HostCall, payload: Uint8Array): Promise<Reply> {
+    switch (request.call) {
+      case "read-sensor":
+        return this.#readSensor(request.name);
+      case "open-serial":
+        return this.#openSerial(request.name);
+      case "close-serial":
+        return this.#closeSerial(request.name);
+      case "read-serial":
+        return this.#readSerial(request.name, request.maxBytes, request.timeoutMs);
+      case "write-serial":
+        return this.#writeSerial(request.name, payload);
+      case "publish":
+        return this.#publish(request.topic, payload);
+    }
+  }
+
+  async #readSensor(name: string): Promise<Reply> {
+    if (!this.#grants.sensors.includes(name)) {
+      return refusal("not-granted");
+    }
+    const outcome = await this.#services.readSensor(name);
+    if (outcome.tag === "err") {
+      return refusal(outcome.code);
+    }
+    const { value, unit, timeNs } = outcome.value;
+    if (!Number.isFinite(value)) {
+      return refusal("failed");
+    }
+    return { head: { tag: "reading", value, unit, timeNs: String(timeNs) }, payload: NO_PAYLOAD };
+  }
+
+  async #openSerial(name: string): Promise<Reply> {
+    if (!this.#grants.serial.includes(name)) {
+      return refusal("not-granted");
+    }
+    if (this.#openPorts.has(name) || this.#openPorts.size >= MAX_OPEN_HANDLES) {
+      return refusal("busy");
+    }
+    const outcome = await this.#services.openSerial(name);
+    if (outcome.tag === "ok") {
+      this.#openPorts.add(name);
+      if (this.#ended.signal.aborted) {
+        await this.close();
+      }
+    }
+    return done(outcome);
+  }
+
+  async #closeSerial(name: string): Promise<Reply> {
+    if (this.#openPorts.delete(name)) {
+      await this.#services.closeSerial(name);
+    }
+    return DONE;
+  }
+
+  async #readSerial(name: string, maxBytes: number, timeoutMs: number): Promise<Reply> {
+    if (!this.#openPorts.has(name)) {
+      return refusal("not-granted");
+    }
+    if (maxBytes === 0) {
+      return refusal("invalid-argument");
+    }
+    const boundedBytes = Math.min(maxBytes, MAX_SERIAL_BYTES);
+    const boundedMs = Math.min(timeoutMs, MAX_SERIAL_TIMEOUT_MS);
+    const outcome = await this.#services.readSerial(name, boundedBytes, boundedMs);
+    if (outcome.tag === "err") {
+      return refusal(outcome.code);
+    }
+    return { head: { tag: "bytes" }, payload: outcome.value.subarray(0, boundedBytes) };
+  }
+
+  async #writeSerial(name: string, data: Uint8Array): Promise<Reply> {
+    if (!this.#openPorts.has(name)) {
+      return refusal("not-granted");
+    }
+    if (data.byteLength > MAX_SERIAL_BYTES) {
+      return refusal("invalid-argument");
+    }
+    const outcome = await this.#services.writeSerial(name, data);
+    return outcome.tag === "err"
+      ? refusal(outcome.code)
+      : { head: { tag: "count", count: outcome.value }, payload: NO_PAYLOAD };
+  }
+
+  async #publish(topic: string, payload: Uint8Array): Promise<Reply> {
+    if (!isValidTopic(topic)) {
+      return refusal("invalid-topic");
+    }
+    if (!this.#grants.publish.some((filter) => topicMatches(filter, topic))) {
+      return refusal("not-granted");
+    }
+    if (payload.byteLength > MAX_MESSAGE_BYTES) {
+      return refusal("too-large");
+    }
+    const nowMs = performance.now();
+    const sizeBytes = Buffer.byteLength(topic) + payload.byteLength;
+    if (!this.#messages.take(1, nowMs) || !this.#messageBytes.take(sizeBytes, nowMs)) {
+      this.#notes.limited("limit/publish-rate", "more messages than granted per second: they are not sent");
+      return refusal("rate-limited");
+    }
+    return done(await this.#services.publish(topic, payload));
+  }
+}
+
+function refusal(code: SensorErrorCode | SerialErrorCode | PublishErrorCode): Reply {
+  return { head: { tag: "error", code }, payload: NO_PAYLOAD };
+}
+
+function done(outcome: Outcome<void, SerialErrorCode | PublishErrorCode>): Reply {
+  return outcome.tag === "ok" ? DONE : refusal(outcome.code);
+}

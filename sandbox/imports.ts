@@ -1,0 +1,133 @@
+/**
+ * What a module may import and has to export, by name: decided before anything of it runs.
+ *
+ * Names are the Component Model's interface names (`wasi:clocks/wall-clock@0.2.3`). Versions match as semver says:
+ * whoever supplies 0.2 satisfies every 0.2.x (Rust components import 0.2.0 and 0.2.9 of one package at once).
+ */
+
+import type { ModuleGrants, World } from "./module-spec.ts";
+
+/** The part of WASI 0.2 that every module gets: nothing in it reaches the device's files, network or hardware. */
+export const WASI_INTERFACES = [
+  "wasi:cli/environment",
+  "wasi:cli/exit",
+  "wasi:cli/stderr",
+  "wasi:cli/stdin",
+  "wasi:cli/stdout",
+  "wasi:cli/terminal-input",
+  "wasi:cli/terminal-output",
+  "wasi:cli/terminal-stderr",
+  "wasi:cli/terminal-stdin",
+  "wasi:cli/terminal-stdout",
+  "wasi:clocks/monotonic-clock",
+  "wasi:clocks/wall-clock",
+  "wasi:filesystem/preopens",
+  "wasi:filesystem/types",
+  "wasi:io/error",
+  "wasi:io/poll",
+  "wasi:io/streams",
+  "wasi:random/insecure",
+  "wasi:random/insecure-seed",
+  "wasi:random/random",
+] as const;
+
+export const DEVICE_INTERFACES = [
+  "skerry:device/sensor",
+  "skerry:device/serial",
+  "skerry:module/messaging",
+] as const;
+
+export type WasiInterface = (typeof WASI_INTERFACES)[number];
+export type DeviceInterface = (typeof DEVICE_INTERFACES)[number];
+export type HostInterface = WasiInterface | DeviceInterface;
+
+const EXPORTED_INTERFACES = [
+  "wasi:cli/run",
+  "skerry:module/lifecycle",
+  "skerry:module/timer-handler",
+] as const;
+export type ExportedInterface = (typeof EXPORTED_INTERFACES)[number];
+
+/** The versions of a package that this host stands for. */
+const VERSIONS: Readonly<Record<string, RegExp>> = {
+  wasi: /^0\.2\.(0|[1-9][0-9]*)$/,
+  skerry: /^0\.1\.(0|[1-9][0-9]*)$/,
+};
+
+/** What the grants have to hold for an interface to be supplied, and how to ask for it. */
+const NEEDED_GRANTS: Readonly<
+  Record<DeviceInterface, { granted(grants: ModuleGrants): boolean; ask: string }>
+> = {
+  "skerry:device/sensor": { granted: (grants) => grants.sensors.length > 0, ask: "sensor" },
+  "skerry:device/serial": { granted: (grants) => grants.serial.length > 0, ask: "serial" },
+  "skerry:module/messaging": { granted: (grants) => grants.publish.length > 0, ask: "publish" },
+};
+
+/** An import or export of a component, as `describeComponent` lists it. */
+export interface Named {
+  readonly name: string;
+}
+
+export interface MissingImport {
+  /** As the component has it, with its version. */
+  readonly name: string;
+  /** `unknown`: no grant would help, this host does not have it. */
+  readonly reason: "not-granted" | "unknown";
+  /** For a person: what is missing and what to do. */
+  readonly message: string;
+}
+
+/** Which imports of a component would not be supplied; none are missing if the list is empty. Pure. */
+export function planImports(
+  imports: readonly Named[],
+  grants: ModuleGrants,
+): { readonly missing: readonly MissingImport[] } {
+  const missing: MissingImport[] = [];
+  for (const { name } of imports) {
+    const wanted = hostInterface(name);
+    if (wanted === undefined) {
+      const message = `imports ${name}, which this agent does not have; build the module without it`;
+      missing.push({ name, reason: "unknown", message });
+      continue;
+    }
+    const needed = isDeviceInterface(wanted) ? NEEDED_GRANTS[wanted] : undefined;
+    if (needed !== undefined && !needed.granted(grants)) {
+      const message =
+        `imports ${name}, but no ${needed.ask} is granted to it; ` +
+        `request it in the manifest's [request] and grant it in the device's policy`;
+      missing.push({ name, reason: "not-granted", message });
+    }
+  }
+  return { missing };
+}
+
+/** The exports that the world demands and the component lacks, without their version. Pure. */
+export function checkExports(exports: readonly Named[], world: World): readonly ExportedInterface[] {
+  const demanded: ExportedInterface = world === "command" ? "wasi:cli/run" : "skerry:module/lifecycle";
+  return exportName(exports, demanded) === undefined ? [demanded] : [];
+}
+
+/** The exact name under which a component exports an interface, or undefined. */
+export function exportName(exports: readonly Named[], wanted: ExportedInterface): string | undefined {
+  return exports.find(({ name }) => withoutVersion(name) === wanted)?.name;
+}
+
+/** The interface of this host that an import's name stands for, whatever its compatible version, or undefined. */
+export function hostInterface(name: string): HostInterface | undefined {
+  const wanted = withoutVersion(name);
+  return [...WASI_INTERFACES, ...DEVICE_INTERFACES].find((one) => one === wanted);
+}
+
+function isDeviceInterface(name: HostInterface): name is DeviceInterface {
+  return DEVICE_INTERFACES.some((one) => one === name);
+}
+
+/** `wasi:cli/run` for `wasi:cli/run@0.2.6`; undefined without a version or with one that this host is not. */
+function withoutVersion(name: string): string | undefined {
+  const [unversioned, version, ...rest] = name.split("@");
+  if (unversioned === undefined || version === undefined || rest.length > 0) {
+    return undefined;
+  }
+  const supported = VERSIONS[unversioned.split(":")[0] ?? ""];
+  return supported?.test(version) ? unversioned : undefined;
+}

@@ -1,0 +1,86 @@
+/**
+ * The worker's side of the channel, and what the parts of one module's host share: how a call blocks, how a stop
+ * ends the guest, how the end is remembered.
+ */
+
+import {
+  type AgentMessage,
+  decodeFrame,
+  encodeFrame,
+  type Frame,
+  type HostCall,
+  type HostReply,
+  type WorkerMessage,
+} from "./channel.ts";
+import { WorkerControl } from "./control-block.ts";
+import type { ModuleEnd } from "./module-spec.ts";
+
+/** Where frames go: the worker's port today. */
+export interface FramePort {
+  postMessage(frame: Uint8Array): void;
+}
+
+/** Thrown through the guest, which can't catch it, when the module is over; `ModuleSession.end` says why. */
+export class ModuleOver extends Error {
+  override readonly name = "ModuleOver";
+}
+
+export class ModuleSession {
+  readonly #port: FramePort;
+  readonly #control: WorkerControl;
+  #sequence = 0;
+  #end: ModuleEnd | undefined;
+
+  constructor(port: FramePort, controlMemory: SharedArrayBuffer) {
+    this.#port = port;
+    this.#control = new WorkerControl(controlMemory);
+  }
+
+  /** Why the module is over, once a host function has decided so. */
+  get end(): ModuleEnd | undefined {
+    return this.#end;
+  }
+
+  post(message: WorkerMessage, payload?: Uint8Array): void {
+    this.#port.postMessage(encodeFrame(message, payload));
+  }
+
+  /** Every host function calls this first: it feeds the watchdog, and ends the guest when a stop was requested. */
+  enterHost(): void {
+    this.#control.noteActivity();
+    if (this.#control.stopRequested()) {
+      this.finish({ kind: "stopped" });
+    }
+  }
+
+  /** Ends the guest from inside a host function. */
+  finish(end: ModuleEnd): never {
+    this.#end ??= end;
+    throw new ModuleOver(`the module is over: ${this.#end.kind}`);
+  }
+
+  /** Asks the agent and blocks this worker until the answer is there; a stop meanwhile ends the guest. */
+  call(request: HostCall, payload?: Uint8Array): Frame<HostReply> {
+    this.enterHost();
+    this.#sequence += 1;
+    this.post({ kind: "call", sequence: this.#sequence, request }, payload);
+    const frame = this.#control.waitForReply(this.#sequence);
+    if (frame === undefined) {
+      return this.finish({ kind: "stopped" });
+    }
+    const reply = decodeFrame(frame);
+    // The agent wrote it: the worker trusts the agent, which could end it anyway.
+    return { head: reply.head as HostReply, payload: reply.payload };
+  }
+
+  /** Blocks this worker until `performance.now()` reaches `deadlineMs`; a stop meanwhile ends the guest. */
+  sleepUntil(deadlineMs: number): void {
+    this.#control.sleepUntil(deadlineMs);
+    this.enterHost();
+  }
+}
+
+/** A message of the agent; trusted as `ModuleSession.call` trusts the reply. */
+export function parseAgentMessage(frame: unknown): AgentMessage {
+  return decodeFrame(frame).head as AgentMessage;
+}

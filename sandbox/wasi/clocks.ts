@@ -1,0 +1,39 @@
+/** `wasi:clocks` (WASI 0.2). Monotonic: nanoseconds since the worker started. */
+
+import { wallClock } from "../../node_modules/@bytecodealliance/preview2-shim/dist/browser/clocks.js";
+import type { ModuleSession } from "../module-session.ts";
+import type { Pollable, Polling } from "./poll.ts";
+
+const NS_PER_MS = 1_000_000;
+
+export interface MonotonicClock {
+  now(): bigint;
+  resolution(): bigint;
+  subscribeInstant(whenNs: bigint): Pollable;
+  subscribeDuration(durationNs: bigint): Pollable;
+}
+
+export function createClocks(
+  session: ModuleSession,
+  polling: Polling,
+): { monotonicClock: MonotonicClock; wallClock: typeof wallClock } {
+  return {
+    monotonicClock: {
+      now() {
+        session.enterHost();
+        return BigInt(Math.round(performance.now() * NS_PER_MS));
+      },
+      resolution: () => 1000n,
+      subscribeInstant: (whenNs) => polling.timer(Number(whenNs) / NS_PER_MS),
+      // A duration that lies beyond the clock's range becomes a timer that never fires, not one that wraps around.
+      subscribeDuration: (durationNs) => polling.timer(performance.now() + Number(durationNs) / NS_PER_MS),
+    },
+    wallClock: {
+      now() {
+        session.enterHost();
+        return wallClock.now();
+      },
+      resolution: () => wallClock.resolution(),
+    },
+  };
+}

@@ -1,0 +1,75 @@
+/**
+ * WASI 0.2 for one module: clocks, random, stdio, environment, exit, and a file system without a single folder.
+ *
+ * Built on preview2-shim's in-process ("browser") build, whose files are imported by path: the package's `exports` map
+ * leads every import under Node to its other build, which starts a thread as soon as it is loaded and opens
+ * the host's files, environment and network. Sockets and HTTP are not granted, and their files not loaded.
+ */
+
+import { createCli } from "../../node_modules/@bytecodealliance/preview2-shim/dist/browser/cli.js";
+import { error, streams } from "../../node_modules/@bytecodealliance/preview2-shim/dist/browser/io.js";
+import type { WorkerStart } from "../channel.ts";
+import type { WasiInterface } from "../imports.ts";
+import type { ModuleSession } from "../module-session.ts";
+import { createClocks } from "./clocks.ts";
+import { createPolling } from "./poll.ts";
+import { createRandom } from "./random.ts";
+import { createStdio, ModuleLog } from "./stdio.ts";
+
+export interface WasiHost {
+  readonly interfaces: Readonly<Record<WasiInterface, object>>;
+  /** To be called when the module has ended: its last words may lack a line's end. */
+  end(): void;
+}
+
+/** @param withFilesystem whether the component imports `wasi:filesystem`: only then its types are loaded */
+export async function createWasiHost(
+  session: ModuleSession,
+  start: WorkerStart,
+  withFilesystem: boolean,
+): Promise<WasiHost> {
+  const polling = createPolling(session);
+  const clocks = createClocks(session, polling);
+  const random = createRandom(session);
+  const stdio = createStdio(session, new ModuleLog(session, start.logLinesPerSecond));
+  const cli = createCli({ environment: start.env, arguments: [start.name, ...start.args] });
+  const interfaces = {
+    "wasi:cli/environment": cli.environment,
+    "wasi:cli/exit": createExit(session),
+    "wasi:cli/stderr": stdio.stderr,
+    "wasi:cli/stdin": stdio.stdin,
+    "wasi:cli/stdout": stdio.stdout,
+    "wasi:cli/terminal-input": cli.terminalInput,
+    "wasi:cli/terminal-output": cli.terminalOutput,
+    "wasi:cli/terminal-stderr": cli.terminalStderr,
+    "wasi:cli/terminal-stdin": cli.terminalStdin,
+    "wasi:cli/terminal-stdout": cli.terminalStdout,
+    "wasi:clocks/monotonic-clock": clocks.monotonicClock,
+    "wasi:clocks/wall-clock": clocks.wallClock,
+    "wasi:filesystem/preopens": { getDirectories: () => [] },
+    "wasi:filesystem/types": withFilesystem ? await loadFilesystemTypes() : {},
+    "wasi:io/error": error,
+    "wasi:io/poll": polling.poll,
+    "wasi:io/streams": streams,
+    "wasi:random/insecure": random.insecure,
+    "wasi:random/insecure-seed": random.insecureSeed,
+    "wasi:random/random": random.random,
+  };
+  return { interfaces, end: () => stdio.end() };
+}
+
+/** Without a folder no descriptor can come into being; the classes are there so that libc links. */
+async function loadFilesystemTypes(): Promise<object> {
+  const { types } = await import(
+    "../../node_modules/@bytecodealliance/preview2-shim/dist/browser/filesystem.js"
+  );
+  return types;
+}
+
+function createExit(session: ModuleSession) {
+  return {
+    exit: (status: { readonly tag: "ok" | "err" }) =>
+      session.finish({ kind: "exited", exitCode: status.tag === "ok" ? 0 : 1 }),
+    exitWithCode: (exitCode: number) => session.finish({ kind: "exited", exitCode }),
+  };
+}

@@ -1,0 +1,32 @@
+/** `wasi:random` (WASI 0.2): the kernel's randomness, a bounded piece at a time. */
+
+import {
+  insecureSeed,
+  random,
+} from "../../node_modules/@bytecodealliance/preview2-shim/dist/browser/random.js";
+import { SandboxError } from "../errors.ts";
+import { MAX_RANDOM_BYTES } from "../limits.ts";
+import type { ModuleSession } from "../module-session.ts";
+
+export function createRandom(session: ModuleSession) {
+  function bytes(length: bigint): Uint8Array {
+    session.enterHost();
+    if (length > MAX_RANDOM_BYTES) {
+      // The interface has no short answer and no error: what can't be given has to end the guest.
+      throw new SandboxError(
+        "limit/memory",
+        `the module asked for ${length} random bytes at once; ${MAX_RANDOM_BYTES} are the most`,
+      );
+    }
+    return random.getRandomBytes(length);
+  }
+  function u64(): bigint {
+    session.enterHost();
+    return random.getRandomU64();
+  }
+  return {
+    random: { getRandomBytes: bytes, getRandomU64: u64 },
+    insecure: { getInsecureRandomBytes: bytes, getInsecureRandomU64: u64 },
+    insecureSeed,
+  };
+}

@@ -1,0 +1,79 @@
+/**
+ * `wasi:cli`'s stdin, stdout and stderr (WASI 0.2): stdin is closed, the others become lines of the module's log.
+ *
+ * Each `get-stdout` makes a stream of its own: Rust's standard library gets and drops one with every print, and a
+ * dropped stream is closed.
+ */
+
+import {
+  inputStreamCreate,
+  outputStreamCreate,
+} from "../../node_modules/@bytecodealliance/preview2-shim/dist/browser/io.js";
+import type { ModuleSession } from "../module-session.ts";
+import type { LogLevel } from "../module-spec.ts";
+import { TokenBucket } from "../token-bucket.ts";
+import { LogLines } from "./log-lines.ts";
+
+/** Lines that may come at once, as a multiple of the rate: a start prints a banner. */
+const BURST_SECONDS = 2;
+
+/** The module's log, rate limited here already: a flood must not reach the agent's thread. */
+export class ModuleLog {
+  readonly #session: ModuleSession;
+  readonly #bucket: TokenBucket;
+  #droppedLines = 0;
+
+  constructor(session: ModuleSession, linesPerSecond: number) {
+    this.#session = session;
+    this.#bucket = new TokenBucket(linesPerSecond, linesPerSecond * BURST_SECONDS, performance.now());
+  }
+
+  line(level: LogLevel, text: string): void {
+    if (!this.#bucket.take(1, performance.now())) {
+      this.#droppedLines += 1;
+      if (this.#droppedLines === 1) {
+        this.#session.post({ kind: "log-dropped", lines: 1 });
+      }
+      return;
+    }
+    if (this.#droppedLines > 1) {
+      this.#session.post({ kind: "log-dropped", lines: this.#droppedLines - 1 });
+    }
+    this.#droppedLines = 0;
+    this.#session.post({ kind: "log", level, text });
+  }
+}
+
+export function createStdio(session: ModuleSession, log: ModuleLog) {
+  const stdoutLines = new LogLines((text) => log.line("info", text));
+  const stderrLines = new LogLines((text) => log.line("error", text));
+
+  function streamInto(lines: LogLines) {
+    return outputStreamCreate({
+      write(bytes: Uint8Array) {
+        session.enterHost();
+        lines.write(bytes);
+        return BigInt(bytes.byteLength);
+      },
+    });
+  }
+
+  return {
+    stdin: {
+      getStdin: () =>
+        inputStreamCreate({
+          blockingRead() {
+            session.enterHost();
+            throw { tag: "closed" };
+          },
+        }),
+    },
+    stdout: { getStdout: () => streamInto(stdoutLines) },
+    stderr: { getStderr: () => streamInto(stderrLines) },
+    /** Sends what was written without a line's end. */
+    end(): void {
+      stdoutLines.end();
+      stderrLines.end();
+    },
+  };
+}
