@@ -70,3 +70,21 @@ export const MAX_TOML_BYTES = MAX_PAYLOAD_BYTES;
 
 /** Nesting of arrays and inline tables in TOML, in levels. */
 export const MAX_TOML_DEPTH_LEVELS = 16;
+
+/** Names of one kind (sensors, serial ports, topics) that a manifest requests. */
+export const MAX_REQUESTED_NAMES = 32;
+
+/** Linear memory that a manifest may request at all, in bytes; what it gets is the device's policy. */
+export const MAX_MEMORY_REQUEST_BYTES = 1024 * 1024 * 1024;
+
+/** Environment variables of a manifest, and the length of one value in UTF-16 units. */
+export const MAX_ENVIRONMENT_VARIABLES = 64;
+export const MAX_ENVIRONMENT_VALUE_LENGTH = 1_024;
+
+/** Time between two calls of a reactor, in milliseconds. */
+export const MIN_REACTOR_INTERVAL_MS = 10;
+export const MAX_REACTOR_INTERVAL_MS = 24 * 60 * 60 * 1_000;
+
+/** How long a trial may last, in milliseconds: an operator waits for it before the next device starts. */
+export const MIN_HEALTH_WINDOW_MS = 100;
+export const MAX_HEALTH_WINDOW_MS = 60 * 60 * 1_000;

@@ -39,7 +39,7 @@ const MAX_STRING_LENGTH = 1_024;
 
 type Fallback<F> = readonly [] | readonly [fallback: F];
 
-/** Thrown by a conversion below and turned into the caller's error where the path is known. */
+/** What a conversion found wrong, in words that follow the key; `at` is the item of a list. */
 type Wrong = { readonly wrong: string; readonly at?: number };
 type Converted<T> = { readonly right: T } | Wrong;
 

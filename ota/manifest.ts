@@ -1,0 +1,197 @@
+/**
+ * The module's manifest, `module.toml` (docs/ARCHITECTURE.md, "Metadata"): what a module is, what it asks of the
+ * device, and what counts as healthy. Signed as a target of the image repository, read only after its hash held.
+ */
+
+import { OtaError } from "./errors.ts";
+import {
+  MAX_ENVIRONMENT_VALUE_LENGTH,
+  MAX_ENVIRONMENT_VARIABLES,
+  MAX_HEALTH_WINDOW_MS,
+  MAX_MEMORY_REQUEST_BYTES,
+  MAX_PATH_LENGTH,
+  MAX_REACTOR_INTERVAL_MS,
+  MAX_REQUESTED_NAMES,
+  MIN_HEALTH_WINDOW_MS,
+  MIN_REACTOR_INTERVAL_MS,
+} from "./limits.ts";
+import { isModuleName, isVersion } from "./names.ts";
+import { parseToml, type TomlProblem } from "./toml.ts";
+import { readTable, type TableReader } from "./toml-reader.ts";
+
+/** `command` runs its `run` until it returns; `reactor` is called at an interval and sleeps in between. */
+export type World = "command" | "reactor";
+
+/** What a trial asks for: it ran through the window; it published; its `health` export last answered ok. */
+export type HealthRequirement = "alive" | "telemetry" | "health";
+
+/** What the module asks of the device, by the names of the device's policy. */
+export type ModuleRequest = {
+  readonly sensor: readonly string[];
+  readonly serial: readonly string[];
+  /** Topic filters below the module's own topic, such as `telemetry/#`. */
+  readonly publish: readonly string[];
+  /** Linear memory, in bytes. */
+  readonly memoryBytes: number;
+};
+
+export type Manifest = {
+  readonly name: string;
+  readonly version: string;
+  readonly description: string;
+  readonly world: World;
+  readonly request: ModuleRequest;
+  readonly env: Readonly<Record<string, string>>;
+  /** For reactors. */
+  readonly intervalMs: number | undefined;
+  readonly health: { readonly windowMs: number; readonly require: readonly HealthRequirement[] };
+};
+
+const DEFAULT_MEMORY_REQUEST_BYTES = 4 * 1024 * 1024;
+const DEFAULT_INTERVAL_MS = 1_000;
+const DEFAULT_HEALTH_WINDOW_MS = 10_000;
+const DEVICE_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+const TOPIC_FILTER = /^[A-Za-z0-9_.-]+(?:\/(?:[A-Za-z0-9_.-]+|\+(?=\/|$)))*(?:\/#)?$/;
+const ENVIRONMENT_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
+
+/**
+ * Reads a manifest; `fileName` is how messages call it.
+ *
+ * @throws OtaError "manifest/malformed", "manifest/unknown-key", each naming the line
+ */
+export async function parseManifest(bytes: Uint8Array, fileName = "module.toml"): Promise<Manifest> {
+  const document = await parseToml(decodeText(bytes, fileName), fileName, manifestError);
+  const root = readTable(document);
+  const world = root.oneOf("world", ["command", "reactor"]);
+  const manifest: Manifest = {
+    name: root.string("name"),
+    version: root.string("version"),
+    description: root.string("description", {}, ""),
+    world,
+    request: readRequest(root.table("request")),
+    env: readEnvironment(root.table("env")),
+    intervalMs: readInterval(root, world),
+    health: readHealth(root.table("health"), world),
+  };
+  if (!isModuleName(manifest.name)) {
+    throw root.wrongValue("name", 'must be publisher/name, each of a-z, 0-9 and "-"');
+  }
+  if (!isVersion(manifest.version)) {
+    throw root.wrongValue("version", 'must be a semantic version without build metadata, such as "1.2.0"');
+  }
+  if (manifest.health.require.includes("telemetry") && manifest.request.publish.length === 0) {
+    throw root.wrongValue(
+      "health",
+      "requires telemetry, but [request] publish asks for no topic to send it to",
+    );
+  }
+  root.finish();
+  return manifest;
+}
+
+/**
+ * Holds a manifest against the release that it came with: signatures cover both, so a difference is the publisher's slip.
+ *
+ * @throws OtaError "manifest/mismatch"
+ */
+export function checkManifestMatches(
+  manifest: Manifest,
+  release: { readonly module: string; readonly version: string },
+): void {
+  if (manifest.name !== release.module || manifest.version !== release.version) {
+    throw new OtaError(
+      "manifest/mismatch",
+      `${release.module}@${release.version} came with the manifest of ${manifest.name}@${manifest.version}: publish it again`,
+    );
+  }
+}
+
+function readRequest(request: TableReader): ModuleRequest {
+  const names = {
+    pattern: DEVICE_NAME,
+    expected: "a name of the device's policy",
+    maxItems: MAX_REQUESTED_NAMES,
+  };
+  return {
+    sensor: request.strings("sensor", names, []),
+    serial: request.strings("serial", names, []),
+    publish: request.strings(
+      "publish",
+      {
+        pattern: TOPIC_FILTER,
+        expected: 'a topic filter below the module\'s own topic, such as "telemetry/#"',
+        maxLength: MAX_PATH_LENGTH,
+        maxItems: MAX_REQUESTED_NAMES,
+      },
+      [],
+    ),
+    memoryBytes: request.sizeBytes(
+      "memory",
+      { min: 1, max: MAX_MEMORY_REQUEST_BYTES },
+      DEFAULT_MEMORY_REQUEST_BYTES,
+    ),
+  };
+}
+
+function readEnvironment(env: TableReader): Record<string, string> {
+  const names = env.keys();
+  const [first] = names;
+  if (first !== undefined && names.length > MAX_ENVIRONMENT_VARIABLES) {
+    throw env.wrongValue(
+      first,
+      `is one of ${names.length} variables; at most ${MAX_ENVIRONMENT_VARIABLES} are allowed`,
+    );
+  }
+  return Object.fromEntries(
+    names.map((name) => {
+      if (!ENVIRONMENT_NAME.test(name)) {
+        throw env.wrongValue(name, "is no name for an environment variable");
+      }
+      return [name, env.string(name, { maxLength: MAX_ENVIRONMENT_VALUE_LENGTH })];
+    }),
+  );
+}
+
+function readInterval(root: TableReader, world: World): number | undefined {
+  if (world === "command") {
+    // A table that the world has no use for stays unread and is reported as unknown.
+    return undefined;
+  }
+  const range = { min: MIN_REACTOR_INTERVAL_MS, max: MAX_REACTOR_INTERVAL_MS };
+  return root.table("reactor").durationMs("interval", range, DEFAULT_INTERVAL_MS);
+}
+
+function readHealth(health: TableReader, world: World): Manifest["health"] {
+  // A command has no `health` export that could answer.
+  const choices = world === "reactor" ? ["alive", "telemetry", "health"] : ["alive", "telemetry"];
+  const required: readonly string[] = health.strings(
+    "require",
+    { oneOf: choices, maxItems: choices.length },
+    [],
+  );
+  return {
+    windowMs: health.durationMs(
+      "window",
+      { min: MIN_HEALTH_WINDOW_MS, max: MAX_HEALTH_WINDOW_MS },
+      DEFAULT_HEALTH_WINDOW_MS,
+    ),
+    // Staying alive through the window is always required: committing what has ended would leave nothing running.
+    require: [
+      "alive",
+      ...(["telemetry", "health"] as const).filter((requirement) => required.includes(requirement)),
+    ],
+  };
+}
+
+function decodeText(bytes: Uint8Array, fileName: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (error) {
+    throw new OtaError("manifest/malformed", `${fileName} is not UTF-8 text`, { cause: error });
+  }
+}
+
+function manifestError(problem: TomlProblem, options?: ErrorOptions): OtaError {
+  const code = problem.kind === "unknown-key" ? "manifest/unknown-key" : "manifest/malformed";
+  return new OtaError(code, problem.message, { ...options, details: { line: problem.line } });
+}

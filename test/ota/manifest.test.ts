@@ -1,0 +1,166 @@
+import { readFile } from "node:fs/promises";
+import test from "ava";
+import { OtaError } from "../../ota/errors.ts";
+import { checkManifestMatches, parseManifest } from "../../ota/manifest.ts";
+
+function parse(text: string) {
+  return parseManifest(new TextEncoder().encode(text));
+}
+
+const MINIMAL = `name = "acme/thermo"\nversion = "1.0.0"\nworld = "reactor"\n`;
+
+test("a manifest gives every value in its unit", async (t) => {
+  const manifest = await parse(`${MINIMAL}description = "d"
+[request]
+sensor = ["ambient"]
+serial = ["modbus0"]
+publish = ["telemetry/#", "alarm/+/high"]
+memory = "2MiB"
+[env]
+PERIOD_MS = "1000"
+[reactor]
+interval = "5s"
+[health]
+window = "30s"
+require = ["health", "telemetry"]
+`);
+  t.deepEqual(manifest, {
+    name: "acme/thermo",
+    version: "1.0.0",
+    description: "d",
+    world: "reactor",
+    request: {
+      sensor: ["ambient"],
+      serial: ["modbus0"],
+      publish: ["telemetry/#", "alarm/+/high"],
+      memoryBytes: 2 * 1024 * 1024,
+    },
+    env: { PERIOD_MS: "1000" },
+    intervalMs: 5_000,
+    health: { windowMs: 30_000, require: ["alive", "telemetry", "health"] },
+  });
+});
+
+test("what a manifest does not request, it does not get", async (t) => {
+  const manifest = await parse(MINIMAL);
+  t.deepEqual(manifest.request.sensor, []);
+  t.deepEqual(manifest.request.serial, []);
+  t.deepEqual(manifest.request.publish, []);
+  t.deepEqual(manifest.env, {});
+});
+
+test("staying alive is always required", async (t) => {
+  const manifest = await parse(`${MINIMAL}[health]\nrequire = []\n`);
+  t.deepEqual(manifest.health.require, ["alive"]);
+});
+
+for (const module of ["thermo-c", "modbus-js", "greedy-c"]) {
+  test(`the manifest of the example ${module} is one`, async (t) => {
+    const bytes = await readFile(new URL(`../../examples/${module}/module.toml`, import.meta.url));
+    await t.notThrowsAsync(parseManifest(bytes));
+  });
+}
+
+for (const [what, text, code, message] of [
+  ["an unknown key", `${MINIMAL}colour = 1\n`, "manifest/unknown-key", 'module.toml:4: unknown key "colour"'],
+  [
+    "a mistyped key of [request]",
+    `${MINIMAL}[request]\nsensors = []\n`,
+    "manifest/unknown-key",
+    'module.toml:5: unknown key "sensors" in [request]; did you mean "sensor"?',
+  ],
+  [
+    "a missing name",
+    `version = "1.0.0"\nworld = "command"\n`,
+    "manifest/malformed",
+    'module.toml:1: "name" is missing',
+  ],
+  [
+    "a name without publisher",
+    MINIMAL.replace("acme/", ""),
+    "manifest/malformed",
+    'module.toml:1: "name" must be',
+  ],
+  [
+    "a version that is none",
+    MINIMAL.replace("1.0.0", "1.0"),
+    "manifest/malformed",
+    'module.toml:2: "version" must be',
+  ],
+  [
+    "an unknown world",
+    MINIMAL.replace("reactor", "browser"),
+    "manifest/malformed",
+    'module.toml:3: "world" must be',
+  ],
+  [
+    "a path for a sensor's name",
+    `${MINIMAL}[request]\nsensor = ["../etc"]\n`,
+    "manifest/malformed",
+    'module.toml:5: "sensor", item 1, in [request] must be a name',
+  ],
+  [
+    "a topic that leaves the module's own",
+    `${MINIMAL}[request]\npublish = ["telemetry/#/x"]\n`,
+    "manifest/malformed",
+    'module.toml:5: "publish", item 1, in [request] must be a topic filter',
+  ],
+  [
+    "memory beyond the bound",
+    `${MINIMAL}[request]\nmemory = "5GiB"\n`,
+    "manifest/malformed",
+    'module.toml:5: "memory" in [request] must be at most 1GiB',
+  ],
+  [
+    "an environment variable with an equals sign in its name",
+    `${MINIMAL}[env]\n"A=B" = "1"\n`,
+    "manifest/malformed",
+    'module.toml:5: "A=B" in [env] is no name',
+  ],
+  [
+    "a trial without end",
+    `${MINIMAL}[health]\nwindow = "30d"\n`,
+    "manifest/malformed",
+    'module.toml:5: "window" in [health] must be at most 1h',
+  ],
+  [
+    "health asked of a command",
+    `${MINIMAL.replace("reactor", "command")}[health]\nrequire = ["health"]\n`,
+    "manifest/malformed",
+    'module.toml:5: "require", item 1, in [health] must be one of "alive", "telemetry"',
+  ],
+  [
+    "an interval for a command",
+    `${MINIMAL.replace("reactor", "command")}[reactor]\ninterval = "1s"\n`,
+    "manifest/unknown-key",
+    'module.toml:4: unknown key "reactor"',
+  ],
+  [
+    "telemetry asked for and no topic to send it to",
+    `${MINIMAL}[health]\nrequire = ["telemetry"]\n`,
+    "manifest/malformed",
+    'module.toml:4: "health" requires telemetry',
+  ],
+  ["no TOML", "{", "manifest/malformed", "module.toml:1: not TOML: "],
+] as const) {
+  test(`refuses ${what}, naming the line`, async (t) => {
+    const error = await t.throwsAsync(parse(text), { instanceOf: OtaError });
+    t.is(error?.code, code);
+    t.true(error?.message.startsWith(message), error?.message);
+  });
+}
+
+test("refuses bytes that are no UTF-8", async (t) => {
+  await t.throwsAsync(parseManifest(Uint8Array.of(0xff, 0xfe)), { code: "manifest/malformed" });
+});
+
+test("refuses the manifest of another version than the release", async (t) => {
+  const manifest = await parse(MINIMAL);
+  t.notThrows(() => checkManifestMatches(manifest, { module: "acme/thermo", version: "1.0.0" }));
+  t.throws(() => checkManifestMatches(manifest, { module: "acme/thermo", version: "1.0.1" }), {
+    code: "manifest/mismatch",
+  });
+  t.throws(() => checkManifestMatches(manifest, { module: "acme/other", version: "1.0.0" }), {
+    code: "manifest/mismatch",
+  });
+});
