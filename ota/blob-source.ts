@@ -10,10 +10,12 @@ export type BlobReceiver = (digest: string, payload: Uint8Array) => Promise<void
 
 export interface BlobSource {
   /**
-   * Asks for blobs. Each arrives at `receive` when it comes, and again after a reconnection if it was not released.
-   * A digest has one receiver: asking again replaces it, and asks the broker again.
+   * Asks for blobs, which arrive at the receiver whenever they come, also after a reconnection. Asking again for one
+   * that is requested already asks the broker to send it again.
    */
-  request(digests: readonly string[], receive: BlobReceiver): void;
-  /** No longer wanted: nothing more is delivered for these. Digests that were not requested are ignored. */
+  request(digests: readonly string[]): void;
+  /** No longer wanted. Digests that were not requested are ignored. */
   release(digests: readonly string[]): void;
+  /** Sets the one receiver; another takes its place. */
+  onBlob(receiver: BlobReceiver): void;
 }

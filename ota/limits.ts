@@ -88,3 +88,6 @@ export const MAX_REACTOR_INTERVAL_MS = 24 * 60 * 60 * 1_000;
 /** How long a trial may last, in milliseconds: an operator waits for it before the next device starts. */
 export const MIN_HEALTH_WINDOW_MS = 100;
 export const MAX_HEALTH_WINDOW_MS = 60 * 60 * 1_000;
+
+/** One generation of the agent's state file, in bytes. */
+export const MAX_STATE_BYTES = 1024 * 1024;
