@@ -8,7 +8,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Frame, HostCall, HostReply } from "./channel.ts";
 import type { LimitCode } from "./errors.ts";
-import { MAX_MESSAGE_BYTES, MAX_OPEN_HANDLES, MAX_SERIAL_BYTES, MAX_SERIAL_TIMEOUT_MS } from "./limits.ts";
+import {
+  MAX_MESSAGE_BYTES,
+  MAX_OPEN_HANDLES,
+  MAX_SERIAL_BYTES,
+  MAX_SERIAL_TIMEOUT_MS,
+  MAX_UNIT_LENGTH,
+} from "./limits.ts";
 import type {
   ModuleGrants,
   ModuleServices,
@@ -121,7 +127,7 @@ export class HostCalls {
       return refusal(outcome.code);
     }
     const { value, unit, timeNs } = outcome.value;
-    if (!Number.isFinite(value)) {
+    if (!Number.isFinite(value) || unit.length > MAX_UNIT_LENGTH) {
       return refusal("failed");
     }
     return { head: { tag: "reading", value, unit, timeNs: String(timeNs) }, payload: NO_PAYLOAD };

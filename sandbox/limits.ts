@@ -68,3 +68,6 @@ export const MAX_REPLY_BYTES = 8 * 1024;
 
 /** Random bytes in one call, in bytes: what a guest asks for is allocated at once. */
 export const MAX_RANDOM_BYTES = 1024 * 1024;
+
+/** Unit of a sensor's reading, in UTF-16 code units. */
+export const MAX_UNIT_LENGTH = 64;

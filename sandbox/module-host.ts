@@ -1,6 +1,36 @@
-/** Runs one module in one worker, seen from the agent. */
+/**
+ * Runs one module in one worker, seen from the agent.
+ *
+ * starting → running → ended. While a reactor runs, at most one call is inside it; a timer that falls due meanwhile is
+ * skipped, a health check waits its turn. Whatever ends the module (itself, a stop, a limit, a crash of its
+ * worker) is recorded once; `done` resolves when the worker's thread is gone and its ports are closed.
+ */
 
-import type { ModuleObserver, ModuleServices, ModuleSpec, RunningModule } from "./module-spec.ts";
+import type { Worker } from "node:worker_threads";
+import { type AgentMessage, encodeFrame, type WorkerMessage } from "./channel.ts";
+import { AgentControl, createControlMemory } from "./control-block.ts";
+import { SandboxError, type SandboxErrorCode } from "./errors.ts";
+import { HostCalls } from "./host-calls.ts";
+import { LimitReports } from "./limit-reports.ts";
+import * as limits from "./limits.ts";
+import type {
+  HealthReport,
+  ModuleEnd,
+  ModuleObserver,
+  ModuleServices,
+  ModuleSpec,
+  RunningModule,
+} from "./module-spec.ts";
+import { parseWorkerMessage } from "./parse-worker-message.ts";
+import { createWorker, workerStart } from "./start-worker.ts";
+import { TokenBucket } from "./token-bucket.ts";
+import { Watchdog } from "./watchdog.ts";
+
+/** Node's timers fire at once beyond this. */
+const LONGEST_TIMER_MS = 0x7fffffff;
+
+/** How far the agent lets a worker go beyond the log rate that the worker itself keeps. */
+const LOG_SLACK = 4;
 
 /**
  * Starts a module in a worker of its own and returns at once; `done` tells how it ended.
@@ -12,5 +42,268 @@ export function startModule(
   services: ModuleServices,
   observer: ModuleObserver = {},
 ): RunningModule {
-  throw new Error(`not written yet: ${spec.name} ${typeof services} ${typeof observer}`);
+  const host = new ModuleHost(spec, services, observer);
+  host.start();
+  return host;
+}
+
+/** A call of a reactor that is inside the worker; resolves with the module's error text, or `null`. */
+interface ReactorCall {
+  readonly finished: Promise<string | null>;
+  finish(error: string | null): void;
+}
+
+class ModuleHost implements RunningModule {
+  readonly done: Promise<ModuleEnd>;
+  readonly #spec: ModuleSpec;
+  readonly #observer: ModuleObserver;
+  readonly #controlMemory = createControlMemory();
+  readonly #control = new AgentControl(this.#controlMemory);
+  readonly #watchdog = new Watchdog(this.#control, (message) => this.#fail("limit/deadline", message));
+  readonly #hostCalls: HostCalls;
+  readonly #limitReports: LimitReports;
+  readonly #logLines: TokenBucket;
+  readonly #callDeadlineMs: number;
+  readonly #resolveDone: (end: ModuleEnd) => void;
+  #worker: Worker | undefined;
+  #state: "starting" | "running" | "ended" = "starting";
+  #end: ModuleEnd | undefined;
+  #hostCallPending = false;
+  #reactorCall: ReactorCall | undefined;
+  #interval: NodeJS.Timeout | undefined;
+  #graceTimer: NodeJS.Timeout | undefined;
+
+  constructor(spec: ModuleSpec, services: ModuleServices, observer: ModuleObserver) {
+    const { promise, resolve } = Promise.withResolvers<ModuleEnd>();
+    this.done = promise;
+    this.#resolveDone = resolve;
+    this.#spec = spec;
+    this.#observer = observer;
+    this.#callDeadlineMs = spec.limits.callDeadlineMs ?? limits.DEFAULT_CALL_DEADLINE_MS;
+    this.#limitReports = new LimitReports((code, message) => observer.limited?.(code, message));
+    const linesPerSecond = LOG_SLACK * (spec.limits.logLinesPerSecond ?? limits.DEFAULT_LOG_LINES_PER_SECOND);
+    this.#logLines = new TokenBucket(linesPerSecond, linesPerSecond, performance.now());
+    this.#hostCalls = new HostCalls(
+      spec.grants,
+      services,
+      {
+        hostCallsPerSecond: spec.limits.hostCallsPerSecond ?? limits.DEFAULT_HOST_CALLS_PER_SECOND,
+        messagesPerSecond: spec.limits.messagesPerSecond ?? limits.DEFAULT_MESSAGES_PER_SECOND,
+        messageBytesPerSecond: spec.limits.messageBytesPerSecond ?? limits.DEFAULT_MESSAGE_BYTES_PER_SECOND,
+      },
+      {
+        limited: (code, message) => this.#limitReports.report(code, message),
+        serviceFailed: (message) => this.#log("warning", message),
+      },
+    );
+  }
+
+  start(): void {
+    try {
+      this.#worker = createWorker(this.#controlMemory, this.#spec.limits.heapMiB ?? limits.DEFAULT_HEAP_MIB);
+      this.#listen(this.#worker);
+      this.#post({ kind: "start", start: workerStart(this.#spec) });
+    } catch (error) {
+      this.#fail("sandbox/worker-failed", `the module's worker did not start: ${messageOf(error)}`);
+      return;
+    }
+    this.#watchdog.watchCall("start", this.#spec.limits.startDeadlineMs ?? limits.DEFAULT_START_DEADLINE_MS);
+  }
+
+  async stop(graceMs: number): Promise<ModuleEnd> {
+    if (this.#end === undefined && this.#graceTimer === undefined) {
+      this.#control.requestStop();
+      this.#post({ kind: "stop" });
+      this.#graceTimer = setTimeout(() => this.#finish({ kind: "stopped" }), graceMs);
+    }
+    return this.done;
+  }
+
+  async health(deadlineMs: number): Promise<HealthReport> {
+    while (this.#reactorCall !== undefined) {
+      await this.#reactorCall.finished;
+    }
+    if (this.#state !== "running") {
+      return {
+        healthy: false,
+        reason: this.#state === "starting" ? "the module is starting" : "the module has ended",
+      };
+    }
+    if (this.#spec.world === "command") {
+      return { healthy: true };
+    }
+    const error = await this.#callReactor("health", deadlineMs);
+    return error === null ? { healthy: true } : { healthy: false, reason: error };
+  }
+
+  #listen(worker: Worker): void {
+    worker.on("message", (frame: unknown) => this.#receive(frame));
+    worker.on("messageerror", (error) =>
+      this.#fail(
+        "sandbox/channel-violation",
+        `the module's worker sent something unreadable: ${messageOf(error)}`,
+      ),
+    );
+    worker.on("error", (error) => this.#workerFailed(error));
+    worker.on("exit", (code) => {
+      this.#end ??= failure("sandbox/worker-failed", `the module's worker ended by itself with code ${code}`);
+      void this.#cleanUp(this.#end);
+    });
+    // Nothing of ours writes there; whatever does must neither reach the agent's output nor pile up.
+    worker.stdout.resume();
+    worker.stderr.resume();
+  }
+
+  #receive(frame: unknown): void {
+    if (this.#end !== undefined) {
+      return;
+    }
+    try {
+      const { head, payload } = parseWorkerMessage(frame);
+      this.#handle(head, payload);
+    } catch (error) {
+      if (!(error instanceof SandboxError)) {
+        throw error;
+      }
+      this.#fail(error.code, error.message);
+    }
+  }
+
+  #handle(message: WorkerMessage, payload: Uint8Array): void {
+    switch (message.kind) {
+      case "call":
+        this.#answer(message, payload);
+        break;
+      case "log":
+        this.#log(message.level, message.text);
+        break;
+      case "log-dropped":
+        this.#limitReports.report(
+          "limit/log-rate",
+          "more log lines than granted per second: some are dropped",
+        );
+        break;
+      case "running":
+        this.#nowRunning();
+        break;
+      case "called":
+        this.#reactorCall?.finish(message.error);
+        break;
+      case "ended":
+        this.#finish(message.end);
+        break;
+    }
+  }
+
+  #answer(message: WorkerMessage & { kind: "call" }, payload: Uint8Array): void {
+    if (this.#hostCallPending) {
+      throw new SandboxError(
+        "sandbox/channel-violation",
+        "the module's worker did not wait for a call's reply",
+      );
+    }
+    this.#hostCallPending = true;
+    void this.#hostCalls.answer(message.request, payload).then((reply) => {
+      this.#hostCallPending = false;
+      this.#control.reply(message.sequence, encodeFrame(reply.head, reply.payload));
+    });
+  }
+
+  #nowRunning(): void {
+    if (this.#state !== "starting") {
+      return;
+    }
+    this.#state = "running";
+    this.#watchdog.rest();
+    if (this.#spec.world === "command") {
+      this.#watchdog.watchActivity(this.#callDeadlineMs);
+    } else if (this.#spec.intervalMs !== undefined) {
+      const intervalMs = Math.min(this.#spec.intervalMs, LONGEST_TIMER_MS);
+      this.#interval = setInterval(() => void this.#onTimer(), intervalMs);
+    }
+    this.#observer.running?.();
+  }
+
+  async #onTimer(): Promise<void> {
+    if (this.#state !== "running" || this.#reactorCall !== undefined) {
+      return;
+    }
+    const error = await this.#callReactor("on-timer", this.#callDeadlineMs);
+    if (error !== null && this.#end === undefined) {
+      this.#observer.timerFailed?.(error);
+    }
+  }
+
+  #callReactor(kind: "on-timer" | "health", deadlineMs: number): Promise<string | null> {
+    const { promise, resolve } = Promise.withResolvers<string | null>();
+    this.#reactorCall = {
+      finished: promise,
+      finish: (error) => {
+        this.#watchdog.rest();
+        this.#reactorCall = undefined;
+        resolve(error);
+      },
+    };
+    this.#watchdog.watchCall(kind, deadlineMs);
+    this.#post({ kind });
+    return promise;
+  }
+
+  #log(level: "info" | "warning" | "error", text: string): void {
+    if (this.#logLines.take(1, performance.now())) {
+      this.#observer.log?.(level, text);
+    }
+  }
+
+  #post(message: AgentMessage): void {
+    this.#worker?.postMessage(encodeFrame(message));
+  }
+
+  #workerFailed(error: unknown): void {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ERR_WORKER_OUT_OF_MEMORY") {
+      const heapMiB = this.#spec.limits.heapMiB ?? limits.DEFAULT_HEAP_MIB;
+      this.#fail("limit/heap", `the worker's JavaScript heap outgrew ${heapMiB} MiB`);
+    } else {
+      this.#fail("sandbox/worker-failed", `the module's worker failed: ${messageOf(error)}`);
+    }
+  }
+
+  #fail(code: SandboxErrorCode, message: string): void {
+    this.#finish(failure(code, message));
+  }
+
+  /** Records how the module ended and takes its thread away; what is left follows when it is gone. */
+  #finish(end: ModuleEnd): void {
+    if (this.#end !== undefined) {
+      return;
+    }
+    this.#end = end;
+    this.#state = "ended";
+    this.#watchdog.rest();
+    if (this.#worker === undefined) {
+      void this.#cleanUp(end);
+    } else {
+      void this.#worker.terminate();
+    }
+  }
+
+  async #cleanUp(end: ModuleEnd): Promise<void> {
+    this.#state = "ended";
+    this.#watchdog.rest();
+    clearInterval(this.#interval);
+    clearTimeout(this.#graceTimer);
+    this.#reactorCall?.finish("the module has ended");
+    await this.#hostCalls.close();
+    this.#observer.ended?.(end);
+    this.#resolveDone(end);
+  }
+}
+
+function failure(code: SandboxErrorCode, message: string): ModuleEnd {
+  return { kind: "failed", code, message };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

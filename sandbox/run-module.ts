@@ -1,0 +1,127 @@
+/**
+ * One module inside its worker: read, checked, linked, run, and its end described.
+ *
+ * The order keeps memory low: the component's bytes are dropped once it is compiled, and only those parts of the host
+ * are loaded that the component imports.
+ */
+
+import type { WorkerStart } from "./channel.ts";
+import { ComponentError, Trap } from "./component/errors.ts";
+import type { Instance } from "./component/index.ts";
+import { SandboxError, type SandboxErrorCode } from "./errors.ts";
+import { checkExports, hostInterface, type Named, planImports } from "./imports.ts";
+import { MAX_REPORT_LENGTH, MAX_TABLE_ELEMENTS } from "./limits.ts";
+import type { ModuleSession } from "./module-session.ts";
+import type { ModuleEnd } from "./module-spec.ts";
+import type { WasiHost } from "./wasi/host.ts";
+
+export interface LoadedModule {
+  readonly instance: Instance;
+  readonly exports: readonly Named[];
+  readonly wasi: WasiHost;
+}
+
+/** Reads, checks and instantiates the component. Throws what `describeEnd` understands. */
+export async function loadModule(session: ModuleSession, start: WorkerStart): Promise<LoadedModule> {
+  const { compileComponent, describeComponent, instantiateComponent } = await import("./component/index.ts");
+  const component = compileComponent(await readComponent(start.componentPath));
+  const { imports, exports } = describeComponent(component);
+  requireImports(imports, start);
+  requireExports(exports, start);
+  const wasi = await loadWasi(session, start, imports);
+  const { createDeviceImports } = await import("./device-imports.ts");
+  const interfaces = { ...wasi.interfaces, ...createDeviceImports(session, start.grants) };
+  const instance = instantiateComponent(
+    component,
+    {},
+    {
+      resolveImport(name: string) {
+        const wanted = hostInterface(name);
+        return wanted === undefined ? undefined : interfaces[wanted];
+      },
+      maxMemoryBytes: start.memoryBytes,
+      maxTableElements: MAX_TABLE_ELEMENTS,
+    },
+  );
+  return { instance, exports, wasi };
+}
+
+async function readComponent(path: string): Promise<Uint8Array> {
+  const { readComponentFile } = await import("./strip.ts");
+  try {
+    return await readComponentFile(path);
+  } catch (error) {
+    if (error instanceof ComponentError) {
+      throw error;
+    }
+    throw new SandboxError("sandbox/component-unreadable", `can't read ${path}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Decided when the module was staged; held again, since policies change between staging and a start. */
+function requireImports(imports: readonly Named[], start: WorkerStart): void {
+  const { missing } = planImports(imports, start.grants);
+  const first = missing[0];
+  if (first !== undefined) {
+    throw new SandboxError(
+      first.reason === "unknown" ? "sandbox/import-unknown" : "sandbox/import-not-granted",
+      `${start.name} ${missing.map(({ message }) => message).join("; ")}`,
+    );
+  }
+}
+
+function requireExports(exports: readonly Named[], start: WorkerStart): void {
+  const missing = checkExports(exports, start.world);
+  if (missing.length > 0) {
+    throw new SandboxError(
+      "sandbox/export-missing",
+      `${start.name} does not export ${missing.join(", ")}, which the world ${start.world} demands`,
+    );
+  }
+}
+
+async function loadWasi(
+  session: ModuleSession,
+  start: WorkerStart,
+  imports: readonly Named[],
+): Promise<WasiHost> {
+  const { createWasiHost } = await import("./wasi/host.ts");
+  const withFilesystem = imports.some(({ name }) => hostInterface(name) === "wasi:filesystem/types");
+  return createWasiHost(session, start, withFilesystem);
+}
+
+/** What an error that came out of the guest, or out of loading it, says about the module's end. */
+export function describeEnd(session: ModuleSession, error: unknown): ModuleEnd {
+  // A host function that ended the guest has said why; what arrives here is only how the guest was left.
+  if (session.end !== undefined) {
+    return session.end;
+  }
+  if (error instanceof Trap) {
+    const { cause } = error;
+    const stack = (cause instanceof Error ? cause.stack : error.stack) ?? "";
+    return { kind: "trapped", code: error.code, message: cut(error.message), stack: cut(stack) };
+  }
+  if (error instanceof SandboxError) {
+    return failed(error.code, error.message);
+  }
+  if (error instanceof ComponentError) {
+    return failed("sandbox/component-refused", `${error.code}: ${error.message}`);
+  }
+  // WASI's host functions throw plain errors where WASI says "traps": a permit exceeded, a list that must not be empty.
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
+  return { kind: "trapped", code: "trap/wasm", message: cut(messageOf(error)), stack: cut(stack) };
+}
+
+function failed(code: SandboxErrorCode, message: string): ModuleEnd {
+  return { kind: "failed", code, message: cut(message) };
+}
+
+function cut(text: string): string {
+  return text.slice(0, MAX_REPORT_LENGTH);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,45 @@
+/** Makes the thread that one module runs in. */
+
+import { Worker } from "node:worker_threads";
+import type { WorkerStart } from "./channel.ts";
+import * as limits from "./limits.ts";
+import type { ModuleSpec } from "./module-spec.ts";
+
+/** A thread with bounded heap and stack, without the agent's environment, arguments or standard streams. */
+export function createWorker(controlMemory: SharedArrayBuffer, heapMiB: number): Worker {
+  return new Worker(workerUrl(), {
+    workerData: controlMemory,
+    env: {},
+    argv: [],
+    execArgv: [],
+    stdin: false,
+    stdout: true,
+    stderr: true,
+    trackUnmanagedFds: false,
+    resourceLimits: {
+      maxOldGenerationSizeMb: heapMiB,
+      maxYoungGenerationSizeMb: limits.WORKER_YOUNG_GENERATION_MIB,
+      stackSizeMb: limits.WORKER_STACK_MIB,
+    },
+  });
+}
+
+/** `worker.ts` beside this file in the sources, `worker.js` beside the bundle that this file became part of. */
+function workerUrl(): URL {
+  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  return new URL(`./worker.${extension}`, import.meta.url);
+}
+
+/** What the worker needs to know, with the defaults filled in. */
+export function workerStart(spec: ModuleSpec): WorkerStart {
+  return {
+    name: spec.name,
+    componentPath: spec.componentPath,
+    world: spec.world,
+    env: spec.env,
+    args: spec.args,
+    grants: spec.grants,
+    memoryBytes: spec.limits.memoryBytes ?? limits.DEFAULT_MEMORY_BYTES,
+    logLinesPerSecond: spec.limits.logLinesPerSecond ?? limits.DEFAULT_LOG_LINES_PER_SECOND,
+  };
+}
