@@ -1,0 +1,43 @@
+/**
+ * Which lists of numbers are typed arrays in JavaScript. Linear memory is little-endian, and so is every machine
+ * that V8's WebAssembly runs on without emulating it; a list is then one copy.
+ */
+
+import type { ValueType } from "./types.ts";
+
+export type NumericArray =
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | BigUint64Array
+  | BigInt64Array
+  | Float32Array
+  | Float64Array;
+
+/** A typed array's constructor, as far as it is used here. */
+export type NumericArrayConstructor = new (
+  buffer: ArrayBufferLike,
+  byteOffset: number,
+  length: number,
+) => NumericArray;
+
+const constructors: { readonly [kind: string]: NumericArrayConstructor } = {
+  u8: Uint8Array,
+  s8: Int8Array,
+  u16: Uint16Array,
+  s16: Int16Array,
+  u32: Uint32Array,
+  s32: Int32Array,
+  u64: BigUint64Array,
+  s64: BigInt64Array,
+  f32: Float32Array,
+  f64: Float64Array,
+};
+
+/** The typed array that a list of the element type is in JavaScript; `undefined` for a plain array. */
+export function arrayConstructor(element: ValueType): NumericArrayConstructor | undefined {
+  return Object.hasOwn(constructors, element.kind) ? constructors[element.kind] : undefined;
+}

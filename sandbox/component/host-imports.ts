@@ -1,0 +1,185 @@
+/**
+ * The imports of the outermost component, taken from the host's objects.
+ *
+ * jco's conventions: an interface is an object under its WIT name, with functions in camelCase and resource classes
+ * in PascalCase; a function of the world itself stands under its name. What the component imports and the host does
+ * not have is "component/import-missing", named, before any code runs.
+ */
+
+import type { FunctionType } from "./abi/types.ts";
+import type { ExternName, ExternType } from "./ast.ts";
+import { ComponentError } from "./errors.ts";
+import { HostObjects, type ResourceType } from "./handles.ts";
+import { camelCase, parseFunctionName, pascalCase, withoutVersion } from "./names.ts";
+import { functionTypeAt, resolveType } from "./runtime-types.ts";
+import { at, type InstanceValue, type Item, outerScope, type RuntimeType, type TypeScope } from "./scope.ts";
+
+/** What the host supplies: interfaces and functions by their WIT names. */
+export type Imports = Readonly<Record<string, unknown>>;
+
+export interface ImportLookup {
+  readonly imports: Imports;
+  /** Asked for an import whose exact name is not in `imports`; returns `undefined` for one it does not have. */
+  readonly resolveImport: ((name: string) => unknown) | undefined;
+}
+
+/** One of the host's objects, and what it stands for in messages. */
+interface HostSource {
+  readonly name: string;
+  /** `undefined` when the host has nothing of that name, which matters only if something of it is needed. */
+  readonly value: unknown;
+}
+
+/** The item for an import of the outermost component. */
+export function hostImport(
+  name: ExternName,
+  type: ExternType,
+  scope: TypeScope,
+  lookup: ImportLookup,
+): Item {
+  switch (type.kind) {
+    case "instance": {
+      const source = { name: name.name, value: lookUp(name.name, lookup) };
+      return { sort: "instance", value: hostInstance(at(scope.types, type.type, "type"), source) };
+    }
+    case "function": {
+      const world = { name: name.name, value: lookup.imports };
+      return { sort: "func", value: worldFunction(name.name, functionTypeAt(scope, type.type), world, lookup) };
+    }
+    case "type":
+      if (type.bound.kind === "equal") return { sort: "type", value: at(scope.types, type.bound.type, "type") };
+      return { sort: "type", value: hostResource(name.name) };
+    default:
+      throw new ComponentError(
+        "component/unsupported",
+        `the import ${name.name} is a ${type.kind}; the host supplies functions, resources and interfaces`,
+      );
+  }
+}
+
+function lookUp(name: string, { imports, resolveImport }: ImportLookup): unknown {
+  return own(imports, name) ?? resolveImport?.(name) ?? own(imports, withoutVersion(name));
+}
+
+/** A property that the object itself or its class has; never one of Object.prototype. */
+function own(object: unknown, key: string): unknown {
+  if ((typeof object !== "object" && typeof object !== "function") || object === null) return undefined;
+  const value: unknown = Reflect.get(object, key);
+  return value === Reflect.get(Object.prototype, key) ? undefined : value;
+}
+
+/** Evaluates an instance type against a host's object (Explainer.md: `instancetype`). */
+function hostInstance(type: RuntimeType, source: HostSource): InstanceValue {
+  if (type.kind !== "instance") {
+    throw new ComponentError("component/invalid", `the import ${source.name} has no instance type`);
+  }
+  const scope: TypeScope & { instances: InstanceValue[] } = { parent: type.scope, types: [], instances: [] };
+  const exports = new Map<string, Item>();
+  for (const declaration of type.declarations) {
+    switch (declaration.kind) {
+      case "type":
+        if (declaration.type.kind !== "resource") scope.types.push(resolveType(declaration.type, scope));
+        break;
+      case "alias": {
+        const { alias } = declaration;
+        if (alias.kind === "outer" && alias.sort === "type") {
+          scope.types.push(at(outerScope<TypeScope>(scope, alias.count).types, alias.index, "type"));
+        } else if (alias.kind === "export") {
+          const item = at(scope.instances, alias.instance, "instance").exports.get(alias.name);
+          if (item?.sort === "type") scope.types.push(item.value);
+          if (item?.sort === "instance") scope.instances.push(item.value);
+        }
+        break;
+      }
+      case "export": {
+        const item = hostExport(declaration.name.name, declaration.type, scope, source);
+        exports.set(declaration.name.name, item);
+        if (item.sort === "type") scope.types.push(item.value);
+        if (item.sort === "instance") scope.instances.push(item.value);
+        break;
+      }
+      default:
+        break;
+    }
+  }
+  return { exports };
+}
+
+function hostExport(name: string, type: ExternType, scope: TypeScope, source: HostSource): Item {
+  switch (type.kind) {
+    case "function":
+      return { sort: "func", value: hostFunction(name, functionTypeAt(scope, type.type), source) };
+    case "type":
+      if (type.bound.kind === "equal") return { sort: "type", value: at(scope.types, type.bound.type, "type") };
+      return { sort: "type", value: hostResource(name) };
+    case "instance": {
+      const inner = { name: `${source.name}/${name}`, value: own(source.value, name) };
+      return { sort: "instance", value: hostInstance(at(scope.types, type.type, "type"), inner) };
+    }
+    default:
+      throw new ComponentError(
+        "component/unsupported",
+        `the import ${source.name} has a ${type.kind} ${name}; the host supplies functions and resources`,
+      );
+  }
+}
+
+/** A resource type of the host: its objects are disposed of when their last owner drops them. */
+function hostResource(name: string): RuntimeType {
+  const objects = new HostObjects();
+  const destructor = (representation: number): void => {
+    const object = objects.remove(representation);
+    const dispose = own(object, Symbol.dispose as unknown as string);
+    if (typeof dispose === "function") Reflect.apply(dispose, object, []);
+  };
+  const type: ResourceType = { name, implementation: undefined, destructor, objects };
+  return { kind: "resource", type };
+}
+
+function worldFunction(
+  name: string,
+  type: FunctionType,
+  world: HostSource,
+  lookup: ImportLookup,
+): { kind: "host"; type: FunctionType; call: (...args: unknown[]) => unknown } {
+  const direct = lookUp(name, lookup);
+  // An ES module that stands for a function has it as its default export.
+  const call = typeof direct === "function" ? direct : own(direct, "default");
+  if (typeof call === "function") return { kind: "host", type, call: bound(call, undefined) };
+  return hostFunction(name, type, world);
+}
+
+function hostFunction(
+  name: string,
+  type: FunctionType,
+  source: HostSource,
+): { kind: "host"; type: FunctionType; call: (...args: unknown[]) => unknown } {
+  const call = hostCall(name, source);
+  if (call === undefined) {
+    const what = source.value === undefined ? source.name : `${name} of ${source.name}`;
+    throw new ComponentError("component/import-missing", `the component imports ${what}, which is not supplied`);
+  }
+  return { kind: "host", type, call };
+}
+
+function hostCall(name: string, { value }: HostSource): ((...args: unknown[]) => unknown) | undefined {
+  const parsed = parseFunctionName(name);
+  if (parsed.kind === "free") {
+    const call = own(value, camelCase(name)) ?? own(value, name);
+    return typeof call === "function" ? bound(call, value) : undefined;
+  }
+  const Class = own(value, pascalCase(parsed.resource));
+  if (typeof Class !== "function") return undefined;
+  if (parsed.kind === "constructor") return (...args) => Reflect.construct(Class, args);
+  const key = camelCase(parsed.name);
+  if (parsed.kind === "static") {
+    const call = own(Class, key);
+    return typeof call === "function" ? bound(call, Class) : undefined;
+  }
+  if (typeof own(Class.prototype, key) !== "function") return undefined;
+  return (self, ...args) => Reflect.apply(Reflect.get(Object(self), key), self, args);
+}
+
+function bound(call: CallableFunction, self: unknown): (...args: unknown[]) => unknown {
+  return (...args) => Reflect.apply(call, self, args);
+}

@@ -1,0 +1,99 @@
+/**
+ * Components: decode, validate, instantiate.
+ *
+ * Component Model, as WASI 0.2 uses it (synchronous; no values, async, streams, threads or 64-bit memories).
+ * Values cross the boundary by jco's conventions. Nothing generates code: closures are built from types, so the agent
+ * runs under `--disallow-code-generation-from-strings`.
+ */
+
+import type { ComponentDefinition, CoreModule } from "./ast.ts";
+import { decodeComponent } from "./decode.ts";
+import { ComponentError } from "./errors.ts";
+import { exportedObject } from "./exports.ts";
+import { hostImport, type Imports } from "./host-imports.ts";
+import { link } from "./linker.ts";
+import { toHostError } from "./traps.ts";
+
+/** A component that was decoded and validated. It can be instantiated many times. */
+export class Component {
+  readonly definition: ComponentDefinition;
+  readonly #compiled = new Map<CoreModule, WebAssembly.Module>();
+
+  constructor(definition: ComponentDefinition) {
+    this.definition = definition;
+  }
+
+  /** The embedded module, compiled once. */
+  compile(module: CoreModule): WebAssembly.Module {
+    let compiled = this.#compiled.get(module);
+    if (compiled === undefined) {
+      compiled = compileCoreModule(module);
+      this.#compiled.set(module, compiled);
+    }
+    return compiled;
+  }
+}
+
+export interface InstantiateOptions {
+  /**
+   * Asked for an import whose exact name is not among the imports, so that a host can match compatible versions
+   * (`wasi:io/streams@0.2.3` by what it has for 0.2.6); returns `undefined` for one it does not have.
+   */
+  readonly resolveImport?: (name: string) => unknown;
+}
+
+/** An instantiated component. */
+export interface Instance {
+  /**
+   * Interfaces under their exact WIT names, functions of the world under their camelCase and their exact names:
+   * `exports["demo:sensor/probe@0.1.0"].sample()`.
+   */
+  readonly exports: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Decodes and validates a component. Its core modules are compiled when they are first instantiated.
+ *
+ * @throws ComponentError for anything that is not a valid component
+ */
+export function compileComponent(bytes: Uint8Array): Component {
+  return new Component(decodeComponent(bytes));
+}
+
+/**
+ * Instantiates a component: its start functions run, its exports can be called.
+ *
+ * @param imports interfaces and functions by their exact WIT names (or without their version)
+ * @throws ComponentError "component/import-missing" for an import that nobody supplies; Trap for a start function
+ *   that traps
+ */
+export function instantiateComponent(
+  component: Component,
+  imports: Imports,
+  options: InstantiateOptions = {},
+): Instance {
+  const lookup = { imports, resolveImport: options.resolveImport };
+  try {
+    const instance = link(
+      { definition: component.definition, scope: undefined },
+      undefined,
+      (name, type, scope) => hostImport(name, type, scope, lookup),
+      (module) => component.compile(module),
+    );
+    return { exports: exportedObject(instance) };
+  } catch (error) {
+    throw toHostError(error, "instantiation");
+  }
+}
+
+function compileCoreModule(module: CoreModule): WebAssembly.Module {
+  try {
+    return new WebAssembly.Module(module.bytes);
+  } catch (error) {
+    throw new ComponentError(
+      "component/invalid",
+      `the core module at offset ${module.offset} is not valid: ${error instanceof Error ? error.message : error}`,
+      { cause: error, offset: module.offset },
+    );
+  }
+}

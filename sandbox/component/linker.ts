@@ -1,0 +1,237 @@
+/**
+ * Instantiates a component: evaluates its definitions in order, building the index spaces as it goes.
+ *
+ * Component Model, Explainer.md "Component Definitions" and "Instance Definitions". Instantiation is eager: a core
+ * module's start function runs when its turn comes, and may already call across components.
+ */
+
+import type {
+  Alias,
+  Canonical,
+  Definition,
+  ExternName,
+  ExternType,
+  InstanceDefinition,
+  SortIndex,
+  TypeDefinition,
+} from "./ast.ts";
+import { canonicalContext, type ContextCache } from "./canonical-options.ts";
+import type { CoreFunction } from "./canon-lift.ts";
+import { lowerFunction } from "./canon-lower.ts";
+import { ComponentInstance } from "./component-instance.ts";
+import { aliasCoreExport, type CompileCoreModule, instantiateCore } from "./core-instances.ts";
+import { ComponentError } from "./errors.ts";
+import type { ResourceType } from "./handles.ts";
+import { resourceDrop, resourceNew, resourceRepresentation } from "./resources.ts";
+import { functionTypeAt, resolveType, resourceTypeAt } from "./runtime-types.ts";
+import {
+  at,
+  type ComponentClosure,
+  ComponentScope,
+  type InstanceValue,
+  type Item,
+  outerScope,
+  type RuntimeType,
+} from "./scope.ts";
+import { propagateTrap } from "./traps.ts";
+
+/** Where a component's imports come from: the host, or the arguments of an `instantiate`. */
+export type ImportSource = (name: ExternName, type: ExternType, scope: ComponentScope) => Item;
+
+/** One component being instantiated. */
+interface Linking {
+  readonly scope: ComponentScope;
+  readonly imports: ImportSource;
+  readonly compile: CompileCoreModule;
+  readonly contexts: ContextCache;
+  readonly exports: Map<string, Item>;
+}
+
+/** Instantiates the component; its exports are under their exact names. */
+export function link(
+  component: ComponentClosure,
+  parent: ComponentInstance | undefined,
+  imports: ImportSource,
+  compile: CompileCoreModule,
+): InstanceValue {
+  const scope = new ComponentScope(component.scope, new ComponentInstance(parent));
+  const linking: Linking = { scope, imports, compile, contexts: [], exports: new Map() };
+  for (const definition of component.definition.definitions) evaluate(definition, linking);
+  return { exports: linking.exports };
+}
+
+function evaluate(definition: Definition, linking: Linking): void {
+  const { scope } = linking;
+  switch (definition.kind) {
+    case "core-module":
+      scope.coreModules.push(definition.module);
+      break;
+    case "core-instance":
+      scope.coreInstances.push(instantiateCore(definition.instance, scope, linking.compile));
+      break;
+    case "core-type":
+      // Types of core modules were matched by the validator.
+      break;
+    case "component":
+      scope.components.push({ definition: definition.component, scope });
+      break;
+    case "instance":
+      scope.instances.push(makeInstance(definition.instance, linking));
+      break;
+    case "alias":
+      evaluateAlias(definition.alias, scope);
+      break;
+    case "type":
+      scope.types.push(makeType(definition.type, scope));
+      break;
+    case "canonical":
+      evaluateCanonical(definition.canonical, linking);
+      break;
+    case "import":
+      scope.add(linking.imports(definition.name, definition.type, scope));
+      break;
+    case "export": {
+      const item = itemAt(definition.item, scope);
+      nameResource(item, definition.name.name);
+      linking.exports.set(definition.name.name, item);
+      scope.add(item);
+      break;
+    }
+  }
+}
+
+function makeType(definition: TypeDefinition, scope: ComponentScope): RuntimeType {
+  if (definition.kind !== "resource") return resolveType(definition, scope);
+  const { destructor } = definition;
+  const type: ResourceType = {
+    name: "guest-defined resource",
+    implementation: scope.instance,
+    destructor:
+      destructor === undefined ? undefined : guarded(at(scope.coreFunctions, destructor, "core function")),
+    objects: undefined,
+  };
+  return { kind: "resource", type };
+}
+
+/** A destructor whose exceptions no caller can catch. */
+function guarded(destructor: CoreFunction): (representation: number) => void {
+  return (representation) => {
+    try {
+      destructor(representation);
+    } catch (error) {
+      propagateTrap(error);
+    }
+  };
+}
+
+/** A resource has no name until it is exported; the first one is the one that messages give. */
+function nameResource(item: Item, name: string): void {
+  if (item.sort !== "type" || item.value.kind !== "resource") return;
+  if (item.value.type.name === "guest-defined resource") item.value.type.name = name;
+}
+
+function makeInstance(definition: InstanceDefinition, linking: Linking): InstanceValue {
+  const { scope } = linking;
+  if (definition.kind === "exports") {
+    return {
+      exports: new Map(definition.exports.map(({ name, item }) => [name.name, itemAt(item, scope)])),
+    };
+  }
+  const component = at(scope.components, definition.component, "component");
+  const args = new Map(definition.args.map(({ name, item }) => [name, itemAt(item, scope)]));
+  return link(component, scope.instance, (name) => argument(args, name), linking.compile);
+}
+
+function argument(args: ReadonlyMap<string, Item>, name: ExternName): Item {
+  const item = args.get(name.name);
+  if (item !== undefined) return item;
+  throw new ComponentError(
+    "component/import-missing",
+    `a nested component imports ${name.name}, which it is not given`,
+  );
+}
+
+function itemAt({ sort, index }: SortIndex, scope: ComponentScope): Item {
+  switch (sort) {
+    case "func":
+      return { sort, value: at(scope.functions, index, "function") };
+    case "type":
+      return { sort, value: at(scope.types, index, "type") };
+    case "component":
+      return { sort, value: at(scope.components, index, "component") };
+    case "instance":
+      return { sort, value: at(scope.instances, index, "instance") };
+    case "core-module":
+      return { sort, value: at(scope.coreModules, index, "core module") };
+    default:
+      throw new ComponentError("component/unsupported", `a ${sort} can't be imported or exported`);
+  }
+}
+
+function evaluateAlias(alias: Alias, scope: ComponentScope): void {
+  switch (alias.kind) {
+    case "export": {
+      const item = at(scope.instances, alias.instance, "instance").exports.get(alias.name);
+      if (item === undefined) {
+        throw new ComponentError("component/invalid", `an instance has no export ${alias.name}`);
+      }
+      scope.add(item);
+      break;
+    }
+    case "core-export":
+      aliasCoreExport(alias.sort, at(scope.coreInstances, alias.instance, "core instance")[alias.name], scope);
+      break;
+    case "outer": {
+      if (alias.sort === "core-type") break;
+      scope.add(itemAt({ sort: alias.sort, index: alias.index }, outerScope<ComponentScope>(scope, alias.count)));
+      break;
+    }
+  }
+}
+
+function evaluateCanonical(canonical: Canonical, linking: Linking): void {
+  const { scope } = linking;
+  switch (canonical.kind) {
+    case "lift": {
+      const { postReturn } = canonical.options;
+      scope.functions.push({
+        kind: "lifted",
+        type: functionTypeAt(scope, canonical.type),
+        core: at(scope.coreFunctions, canonical.function, "core function"),
+        cx: canonicalContext(canonical.options, scope, linking.contexts),
+        postReturn:
+          postReturn === undefined ? undefined : at(scope.coreFunctions, postReturn, "core function"),
+      });
+      break;
+    }
+    case "lower": {
+      const callee = at(scope.functions, canonical.function, "function");
+      scope.coreFunctions.push(
+        lowerFunction(callee, canonicalContext(canonical.options, scope, linking.contexts)),
+      );
+      break;
+    }
+    case "resource.new":
+      scope.coreFunctions.push(core(resourceNew(scope.instance, resourceTypeAt(scope, canonical.resource))));
+      break;
+    case "resource.drop":
+      scope.coreFunctions.push(core(resourceDrop(scope.instance, resourceTypeAt(scope, canonical.resource))));
+      break;
+    case "resource.rep":
+      scope.coreFunctions.push(
+        core(resourceRepresentation(scope.instance, resourceTypeAt(scope, canonical.resource))),
+      );
+      break;
+  }
+}
+
+/** A built-in on i32 values as a core function. Whatever a host's destructor throws ends the guest. */
+function core(builtIn: (value: number) => unknown): CoreFunction {
+  return (value) => {
+    try {
+      return builtIn(Number(value));
+    } catch (error) {
+      return propagateTrap(error);
+    }
+  };
+}
