@@ -1,0 +1,113 @@
+/**
+ * Which topic filters the device wants, which the broker knows of, and the next SUBSCRIBE or UNSUBSCRIBE that brings the two
+ * together. Pure.
+ *
+ * Rules:
+ * - On each new connection everything wanted is subscribed again, also in a resumed session: subscribing makes the broker send
+ *   the retained messages, and some may have changed while its queue for us was full.
+ * - What a resumed session still holds and nobody wants any more is unsubscribed.
+ * - A filter that brought an oversized packet is left out for a growing time, so that one poisoned retained message does not
+ *   take the rest of the link with it.
+ *
+ * Example: want(a); reset(false); next() → subscribe [a]; unwant(a); next() → unsubscribe [a]; next() → undefined.
+ */
+import { quarantineMs } from "./backoff.ts";
+import { MAX_FILTERS_PER_PACKET } from "./limits.ts";
+import { filterMatches } from "./topics.ts";
+
+export interface SubscriptionChange {
+  readonly kind: "subscribe" | "unsubscribe";
+  /** At most `MAX_FILTERS_PER_PACKET`. */
+  readonly filters: readonly string[];
+}
+
+interface Quarantine {
+  readonly untilMs: number;
+  readonly strikes: number;
+}
+
+export class Subscriptions {
+  readonly #wanted = new Set<string>();
+  /** Wanted, and a SUBSCRIBE is still to be sent on this connection. */
+  readonly #toSubscribe = new Set<string>();
+  /** The broker may hold a subscription for these. */
+  readonly #atBroker = new Set<string>();
+  readonly #quarantined = new Map<string, Quarantine>();
+
+  /** Wants a filter; wanting it again subscribes again, which makes the broker send its retained message once more. */
+  want(filter: string): void {
+    this.#wanted.add(filter);
+    this.#toSubscribe.add(filter);
+  }
+
+  /** Does not want the filter any more. */
+  unwant(filter: string): void {
+    this.#wanted.delete(filter);
+    this.#toSubscribe.delete(filter);
+    this.#quarantined.delete(filter);
+  }
+
+  isWanted(filter: string): boolean {
+    return this.#wanted.has(filter);
+  }
+
+  /** A message came on a filter that nobody wants: an earlier run of this agent left it in the session. */
+  foundAtBroker(filter: string): void {
+    this.#atBroker.add(filter);
+  }
+
+  /** A new connection: nothing is subscribed on it yet, and unless the session was resumed the broker knows nothing. */
+  reset(sessionPresent: boolean): void {
+    if (!sessionPresent) this.#atBroker.clear();
+    for (const filter of this.#wanted) this.#toSubscribe.add(filter);
+  }
+
+  /** Leaves out, for a while, the wanted filters that `topic` came by. Returns them. */
+  quarantine(topic: string, nowMs: number): readonly string[] {
+    const filters = [...this.#wanted].filter((filter) => filterMatches(filter, topic));
+    for (const filter of filters) {
+      const strikes = (this.#quarantined.get(filter)?.strikes ?? 0) + 1;
+      this.#quarantined.set(filter, { untilMs: nowMs + quarantineMs(strikes), strikes });
+      this.#toSubscribe.add(filter);
+    }
+    return filters;
+  }
+
+  /** When the first filter comes out of quarantine, or undefined if none is in it. */
+  nextReleaseMs(nowMs: number): number | undefined {
+    let next: number | undefined;
+    for (const { untilMs } of this.#quarantined.values()) {
+      if (untilMs > nowMs && (next === undefined || untilMs < next)) next = untilMs;
+    }
+    return next;
+  }
+
+  /** The next packet to send, taken as sent; undefined when the broker has what is wanted. One at a time, in order. */
+  next(nowMs: number): SubscriptionChange | undefined {
+    const superfluous = firstOf(this.#atBroker, (filter) => !this.#wanted.has(filter));
+    if (superfluous.length > 0) {
+      for (const filter of superfluous) this.#atBroker.delete(filter);
+      return { kind: "unsubscribe", filters: superfluous };
+    }
+    const missing = firstOf(
+      this.#toSubscribe,
+      (filter) => (this.#quarantined.get(filter)?.untilMs ?? 0) <= nowMs,
+    );
+    if (missing.length === 0) return undefined;
+    for (const filter of missing) {
+      this.#toSubscribe.delete(filter);
+      this.#atBroker.add(filter);
+    }
+    return { kind: "subscribe", filters: missing };
+  }
+}
+
+/** The first members for which `holds`, as many as fit in one packet. */
+function firstOf(set: ReadonlySet<string>, holds: (filter: string) => boolean): string[] {
+  const found: string[] = [];
+  for (const filter of set) {
+    if (found.length === MAX_FILTERS_PER_PACKET) break;
+    if (holds(filter)) found.push(filter);
+  }
+  return found;
+}
