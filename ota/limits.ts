@@ -35,8 +35,8 @@ export const MAX_SNAPSHOT_ENTRIES = 1_024;
 export const MAX_DELEGATIONS = 256;
 export const MAX_DELEGATION_PATHS = 256;
 
-/** Root versions that one update may walk through (TUF §5.3.3's X). */
-export const MAX_ROOT_ROTATIONS = 256;
+/** Roots newer than the trusted one that are kept until they are verified, in bytes together (one has some 2 KiB). */
+export const MAX_PENDING_ROOT_BYTES = 512 * 1024;
 
 /** A target's path or a metadata file's name, in UTF-16 units. */
 export const MAX_PATH_LENGTH = 256;
