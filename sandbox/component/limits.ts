@@ -27,11 +27,11 @@ export const MAX_CORE_FUNCTIONS = 1_000_000;
 /** Instructions of one constant expression of a core module. */
 export const MAX_CONSTANT_INSTRUCTIONS = 1_000;
 
-/** How deep a value type may refer to other value types, in levels (a `list<list<u8>>` has two). */
-export const MAX_VALUE_TYPE_LEVELS = 100;
+/** How deep a type may refer to other types, in levels (a `list<list<u8>>` has two). */
+export const MAX_TYPE_LEVELS = 100;
 
-/** A type with everything it refers to written out, in nodes: bounds what sharing makes exponential. */
-export const MAX_TYPE_NODES = 1_000_000;
+/** Type nodes that validation may visit for one component file: bounds what sharing makes exponential, in nodes. */
+export const MAX_VALIDATION_STEPS = 20_000_000;
 
 /** What one element of a list may occupy in linear memory, in bytes; the bound is exclusive (Binary.md). */
 export const MAX_ELEMENT_BYTES = 2 ** 28;

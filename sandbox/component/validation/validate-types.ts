@@ -1,0 +1,246 @@
+/**
+ * Validation of type definitions, the declarations of component and instance types, and extern types.
+ *
+ * Component Model, Binary.md "Type Definitions".
+ */
+
+import type {
+  ComponentTypeDefinition,
+  Declaration,
+  ExternName,
+  ExternType,
+  FunctionTypeDefinition,
+  InstanceTypeDefinition,
+  ResourceTypeDefinition,
+  TypeDefinition,
+  ValueTypeDefinition,
+  ValueTypeRef,
+} from "../ast.ts";
+import { checkLabels, declareName } from "./extern-names.ts";
+import { sameCoreFunction } from "./match-core.ts";
+import { at, Scope } from "./scope.ts";
+import {
+  type AnyType,
+  type ComponentType,
+  type Extern,
+  type FunctionType,
+  type InstanceType,
+  levelsAbove,
+  type ResourceIdentity,
+  type ResourceType,
+  renamed,
+  typesOf,
+  type ValueShape,
+  type ValueType,
+  valueType,
+} from "./static-types.ts";
+import { freshInstance } from "./substitute.ts";
+import { validateAlias } from "./validate-aliases.ts";
+import { validateCoreType } from "./validate-core.ts";
+import { violation } from "./violation.ts";
+import type { Direction } from "./visibility.ts";
+
+const MAX_FLAGS = 32;
+const DESTRUCTOR = { parameters: ["i32"], results: [] };
+
+/** The type that a `deftype` defines. */
+export function resolveType(definition: TypeDefinition, scope: Scope): AnyType {
+  switch (definition.kind) {
+    case "function":
+      return resolveFunctionType(definition, scope);
+    case "resource":
+      return resolveResourceType(definition, scope);
+    case "component":
+      return resolveComponentType(definition, scope);
+    case "instance":
+      return resolveInstanceType(definition, scope);
+    default:
+      return valueType(resolveShape(definition, scope));
+  }
+}
+
+function resolveShape(definition: ValueTypeDefinition, scope: Scope): ValueShape {
+  const value = (reference: ValueTypeRef) => resolveValueType(reference, scope);
+  const optional = (reference: ValueTypeRef | undefined) =>
+    reference === undefined ? undefined : value(reference);
+  switch (definition.kind) {
+    case "primitive":
+      return definition;
+    case "record": {
+      checkEntries(definition.fields, "field");
+      return {
+        kind: "record",
+        fields: definition.fields.map(({ label, type }) => ({ label, type: value(type) })),
+      };
+    }
+    case "variant": {
+      checkEntries(definition.cases, "case");
+      return {
+        kind: "variant",
+        cases: definition.cases.map(({ label, type }) => ({ label, type: optional(type) })),
+      };
+    }
+    case "list":
+      return { kind: "list", element: value(definition.element) };
+    case "tuple":
+      if (definition.elements.length === 0) throw violation("a tuple has to have an element");
+      return { kind: "tuple", elements: definition.elements.map(value) };
+    case "flags":
+      if (definition.labels.length === 0) throw violation("flags have to have a label");
+      if (definition.labels.length > MAX_FLAGS)
+        throw violation(`flags cannot have more than ${MAX_FLAGS} labels`);
+      checkLabels(definition.labels, "flag");
+      return definition;
+    case "enum":
+      if (definition.labels.length === 0) throw violation("an enum has to have a case");
+      checkLabels(definition.labels, "enum case");
+      return definition;
+    case "option":
+      return { kind: "option", some: value(definition.some) };
+    case "result":
+      return { kind: "result", ok: optional(definition.ok), error: optional(definition.error) };
+    case "own":
+    case "borrow":
+      return { kind: definition.kind, resource: resourceAt(scope, definition.resource) };
+  }
+}
+
+function checkEntries(entries: readonly { readonly label: string }[], what: "field" | "case"): void {
+  if (entries.length === 0)
+    throw violation(`a ${what === "field" ? "record" : "variant"} has to have a ${what}`);
+  checkLabels(
+    entries.map((entry) => entry.label),
+    what,
+  );
+}
+
+function resolveValueType(reference: ValueTypeRef, scope: Scope): ValueType {
+  if (typeof reference === "string") return valueType({ kind: "primitive", primitive: reference });
+  const type = at(scope.types, reference, "type");
+  if (type.sort !== "value") throw violation(`type index ${reference} is not a value type`);
+  return type;
+}
+
+function resolveFunctionType(definition: FunctionTypeDefinition, scope: Scope): FunctionType {
+  checkLabels(
+    definition.parameters.map((parameter) => parameter.label),
+    "parameter",
+  );
+  const parameters = definition.parameters.map(({ label, type }) => ({
+    label,
+    type: resolveValueType(type, scope),
+  }));
+  const result = definition.result === undefined ? undefined : resolveValueType(definition.result, scope);
+  if (result?.layout.containsBorrow) throw violation("the result of a function cannot contain a borrow");
+  const parts = parameters.map((parameter) => parameter.type);
+  return { sort: "function", parameters, result, levels: levelsAbove(result ? [...parts, result] : parts) };
+}
+
+function resolveResourceType(definition: ResourceTypeDefinition, scope: Scope): ResourceType {
+  if (scope.kind !== "component")
+    throw violation("resources can only be defined in a component, not in a type");
+  if (definition.destructor !== undefined) {
+    const destructor = at(scope.coreFunctions, definition.destructor, "core function");
+    if (!sameCoreFunction(destructor, DESTRUCTOR)) throw violation("a destructor has to be [i32] -> []");
+  }
+  const identity: ResourceIdentity = { description: `type ${scope.types.length}` };
+  scope.localResources.add(identity);
+  scope.definedResources.push(identity);
+  return { sort: "resource", identity };
+}
+
+/** The resource type at a type index. */
+export function resourceAt(scope: Scope, index: number): ResourceType {
+  const type = at(scope.types, index, "type");
+  if (type.sort !== "resource") throw violation(`type index ${index} is not a resource type`);
+  return type;
+}
+
+function resolveComponentType(definition: ComponentTypeDefinition, parent: Scope): ComponentType {
+  const scope = new Scope("component-type", parent, parent.steps);
+  for (const declaration of definition.declarations) declare(declaration, scope);
+  return componentTypeOf(scope);
+}
+
+/** The type of the component, or of the component type, whose scope was filled. */
+export function componentTypeOf(scope: Scope): ComponentType {
+  const { imports, exports, importedResources, definedResources } = scope;
+  const levels = levelsAbove([...typesOf(imports), ...typesOf(exports)]);
+  return { sort: "component", imports, exports, importedResources, definedResources, levels };
+}
+
+function resolveInstanceType(definition: InstanceTypeDefinition, parent: Scope): InstanceType {
+  const scope = new Scope("instance-type", parent, parent.steps);
+  for (const declaration of definition.declarations) declare(declaration, scope);
+  const { exports, definedResources } = scope;
+  return {
+    sort: "instance",
+    exports,
+    declaredResources: definedResources,
+    levels: levelsAbove(typesOf(exports)),
+  };
+}
+
+function declare(declaration: Declaration, scope: Scope): void {
+  switch (declaration.kind) {
+    case "core-type":
+      scope.coreTypes.push(validateCoreType(declaration.type, scope));
+      return;
+    case "type":
+      scope.types.push(resolveType(declaration.type, scope));
+      return;
+    case "alias":
+      validateAlias(declaration.alias, scope);
+      return;
+    case "import":
+    case "export": {
+      const { extern, fresh } = resolveExternType(declaration.type, scope, declaration.name.name);
+      scope.adopt(fresh, declaration.kind);
+      addNamed(declaration.name, extern, declaration.kind, scope);
+      return;
+    }
+  }
+}
+
+/** Adds an import or export to a scope: its name, the visibility of its types, its index. */
+export function addNamed(name: ExternName, extern: Extern, direction: Direction, scope: Scope): void {
+  declareName(name, extern, direction === "import" ? scope.importNames : scope.exportNames);
+  // An instance type is checked where an instance of it is imported or exported.
+  if (scope.kind !== "instance-type") scope.visible.declare(name.name, extern, direction);
+  (direction === "import" ? scope.imports : scope.exports).set(name.name, extern);
+  scope.add(extern);
+}
+
+/** What an `externtype` says, and the resources that come into being with it. */
+export function resolveExternType(
+  type: ExternType,
+  scope: Scope,
+  name: string,
+): { extern: Extern; fresh: readonly ResourceIdentity[] } {
+  if (type.kind === "core-module") {
+    const module = at(scope.coreTypes, type.type, "core type");
+    if (module.kind !== "module") throw violation(`core type index ${type.type} is not a module type`);
+    return { extern: { sort: "core-module", type: module.type }, fresh: [] };
+  }
+  if (type.kind === "type" && type.bound.kind === "sub-resource") {
+    const identity: ResourceIdentity = { description: `"${name}"` };
+    return { extern: { sort: "type", type: { sort: "resource", identity } }, fresh: [identity] };
+  }
+  const index = type.kind === "type" ? boundIndex(type.bound) : type.type;
+  const found = at(scope.types, index, "type");
+  if (type.kind === "type") return { extern: { sort: "type", type: renamed(found) }, fresh: [] };
+  if (type.kind === "function" && found.sort === "function")
+    return { extern: { sort: "func", type: found }, fresh: [] };
+  if (type.kind === "component" && found.sort === "component") {
+    return { extern: { sort: "component", type: found }, fresh: [] };
+  }
+  if (type.kind === "instance" && found.sort === "instance") {
+    const instance = freshInstance(found, scope.steps);
+    return { extern: { sort: "instance", type: instance.type }, fresh: instance.fresh };
+  }
+  throw violation(`type index ${index} is not the type of a ${type.kind}`);
+}
+
+function boundIndex(bound: { readonly kind: string; readonly type?: number }): number {
+  return bound.type ?? 0;
+}
