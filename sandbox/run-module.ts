@@ -7,7 +7,7 @@
 
 import type { WorkerStart } from "./channel.ts";
 import { ComponentError, Trap } from "./component/errors.ts";
-import type { Instance } from "./component/index.ts";
+import type { Component, Instance } from "./component/index.ts";
 import { SandboxError, type SandboxErrorCode } from "./errors.ts";
 import { checkExports, hostInterface, type Named, planImports } from "./imports.ts";
 import { MAX_REPORT_LENGTH, MAX_TABLE_ELEMENTS } from "./limits.ts";
@@ -23,9 +23,10 @@ export interface LoadedModule {
 
 /** Reads, checks and instantiates the component. Throws what `describeEnd` understands. */
 export async function loadModule(session: ModuleSession, start: WorkerStart): Promise<LoadedModule> {
-  const { compileComponent, describeComponent, instantiateComponent } = await import("./component/index.ts");
+  const { compileComponent, instantiateComponent } = await import("./component/index.ts");
   const component = compileComponent(await readComponent(start.componentPath));
-  const { imports, exports } = describeComponent(component);
+  const imports = topLevelNames(component, "import");
+  const exports = topLevelNames(component, "export");
   requireImports(imports, start);
   requireExports(exports, start);
   const wasi = await loadWasi(session, start, imports);
@@ -39,17 +40,15 @@ export async function loadModule(session: ModuleSession, start: WorkerStart): Pr
         const wanted = hostInterface(name);
         return wanted === undefined ? undefined : interfaces[wanted];
       },
-      maxMemoryBytes: start.memoryBytes,
-      maxTableElements: MAX_TABLE_ELEMENTS,
     },
   );
   return { instance, exports, wasi };
 }
 
 async function readComponent(path: string): Promise<Uint8Array> {
-  const { readComponentFile } = await import("./strip.ts");
+  const { readFile } = await import("node:fs/promises");
   try {
-    return await readComponentFile(path);
+    return await readFile(path);
   } catch (error) {
     if (error instanceof ComponentError) {
       throw error;
@@ -58,6 +57,17 @@ async function readComponent(path: string): Promise<Uint8Array> {
       cause: error,
     });
   }
+}
+
+/** The names alone: what the functions behind them look like is the linker's to check. */
+function topLevelNames(component: Component, kind: "import" | "export"): readonly Named[] {
+  const names: Named[] = [];
+  for (const definition of component.definition.definitions) {
+    if (definition.kind === kind) {
+      names.push(definition.name);
+    }
+  }
+  return names;
 }
 
 /** Decided when the module was staged; held again, since policies change between staging and a start. */
