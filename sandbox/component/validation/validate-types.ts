@@ -12,6 +12,7 @@ import type {
   FunctionTypeDefinition,
   InstanceTypeDefinition,
   ResourceTypeDefinition,
+  TypeBound,
   TypeDefinition,
   ValueTypeDefinition,
   ValueTypeRef,
@@ -212,23 +213,20 @@ export function addNamed(name: ExternName, extern: Extern, direction: Direction,
 }
 
 /** What an `externtype` says, and the resources that come into being with it. */
-export function resolveExternType(
-  type: ExternType,
-  scope: Scope,
-  name: string,
-): { extern: Extern; fresh: readonly ResourceIdentity[] } {
+export interface ResolvedExtern {
+  readonly extern: Extern;
+  readonly fresh: readonly ResourceIdentity[];
+}
+
+/** Resolves an `externtype`; `name` is that of its import or export, for messages. */
+export function resolveExternType(type: ExternType, scope: Scope, name: string): ResolvedExtern {
   if (type.kind === "core-module") {
     const module = at(scope.coreTypes, type.type, "core type");
     if (module.kind !== "module") throw violation(`core type index ${type.type} is not a module type`);
     return { extern: { sort: "core-module", type: module.type }, fresh: [] };
   }
-  if (type.kind === "type" && type.bound.kind === "sub-resource") {
-    const identity: ResourceIdentity = { description: `"${name}"` };
-    return { extern: { sort: "type", type: { sort: "resource", identity } }, fresh: [identity] };
-  }
-  const index = type.kind === "type" ? boundIndex(type.bound) : type.type;
-  const found = at(scope.types, index, "type");
-  if (type.kind === "type") return { extern: { sort: "type", type: renamed(found) }, fresh: [] };
+  if (type.kind === "type") return resolveTypeBound(type.bound, scope, name);
+  const found = at(scope.types, type.type, "type");
   if (type.kind === "function" && found.sort === "function")
     return { extern: { sort: "func", type: found }, fresh: [] };
   if (type.kind === "component" && found.sort === "component") {
@@ -238,9 +236,15 @@ export function resolveExternType(
     const instance = freshInstance(found, scope.steps);
     return { extern: { sort: "instance", type: instance.type }, fresh: instance.fresh };
   }
-  throw violation(`type index ${index} is not the type of a ${type.kind}`);
+  throw violation(`type index ${type.type} is not the type of a ${type.kind}`);
 }
 
-function boundIndex(bound: { readonly kind: string; readonly type?: number }): number {
-  return bound.type ?? 0;
+/** `(eq i)` gives a type a further name; `(sub resource)` stands for a resource that is yet unknown. */
+function resolveTypeBound(bound: TypeBound, scope: Scope, name: string): ResolvedExtern {
+  if (bound.kind === "equal") {
+    const type = renamed(at(scope.types, bound.type, "type"));
+    return { extern: { sort: "type", type }, fresh: [] };
+  }
+  const identity: ResourceIdentity = { description: `"${name}"` };
+  return { extern: { sort: "type", type: { sort: "resource", identity } }, fresh: [identity] };
 }
