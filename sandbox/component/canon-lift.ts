@@ -30,6 +30,8 @@ export interface LiftedFunction {
 /** A function that the host implements. */
 export interface HostFunction {
   readonly kind: "host";
+  /** Its interface and name, for messages. */
+  readonly name: string;
   readonly type: FunctionType;
   readonly call: (...args: unknown[]) => unknown;
 }

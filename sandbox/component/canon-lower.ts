@@ -52,7 +52,14 @@ function lowerHostFunction(callee: HostFunction, cx: LiftLowerContext): Run {
     const value = call(lift(cx, flat));
     scope?.end();
     cx.refresh();
-    return lower(cx, value, flat);
+    try {
+      return lower(cx, value, flat);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      throw new TypeError(`${callee.name} of the host returned a wrong value: ${error.message}`, {
+        cause: error,
+      });
+    }
   };
 }
 

@@ -54,16 +54,13 @@ export function outerSet(
 
 /** Enters the instances, or traps when one of them is inside already or has trapped. */
 export function enter(instances: readonly ComponentInstance[] | undefined): void {
-  if (instances === undefined) return cannotEnter();
-  for (const instance of instances) if (!instance.mayEnter) cannotEnter();
+  if (instances === undefined || instances.some((instance) => !instance.mayEnter)) {
+    raiseTrap("cannot enter component instance", "trap/cannot-enter");
+  }
   for (const instance of instances) instance.mayEnter = false;
 }
 
 export function leave(instances: readonly ComponentInstance[] | undefined): void {
   if (instances === undefined) return;
   for (const instance of instances) instance.mayEnter = true;
-}
-
-function cannotEnter(): never {
-  return raiseTrap("cannot enter component instance", "trap/cannot-enter");
 }

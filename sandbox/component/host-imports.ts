@@ -8,6 +8,7 @@
 
 import type { FunctionType } from "./abi/types.ts";
 import type { ExternName, ExternType } from "./ast.ts";
+import type { HostFunction } from "./canon-lift.ts";
 import { ComponentError } from "./errors.ts";
 import { HostObjects, type ResourceType } from "./handles.ts";
 import { camelCase, parseFunctionName, pascalCase, withoutVersion } from "./names.ts";
@@ -31,12 +32,7 @@ interface HostSource {
 }
 
 /** The item for an import of the outermost component. */
-export function hostImport(
-  name: ExternName,
-  type: ExternType,
-  scope: TypeScope,
-  lookup: ImportLookup,
-): Item {
+export function hostImport(name: ExternName, type: ExternType, scope: TypeScope, lookup: ImportLookup): Item {
   switch (type.kind) {
     case "instance": {
       const source = { name: name.name, value: lookUp(name.name, lookup) };
@@ -44,10 +40,14 @@ export function hostImport(
     }
     case "function": {
       const world = { name: name.name, value: lookup.imports };
-      return { sort: "func", value: worldFunction(name.name, functionTypeAt(scope, type.type), world, lookup) };
+      return {
+        sort: "func",
+        value: worldFunction(name.name, functionTypeAt(scope, type.type), world, lookup),
+      };
     }
     case "type":
-      if (type.bound.kind === "equal") return { sort: "type", value: at(scope.types, type.bound.type, "type") };
+      if (type.bound.kind === "equal")
+        return { sort: "type", value: at(scope.types, type.bound.type, "type") };
       return { sort: "type", value: hostResource(name.name) };
     default:
       throw new ComponentError(
@@ -110,7 +110,8 @@ function hostExport(name: string, type: ExternType, scope: TypeScope, source: Ho
     case "function":
       return { sort: "func", value: hostFunction(name, functionTypeAt(scope, type.type), source) };
     case "type":
-      if (type.bound.kind === "equal") return { sort: "type", value: at(scope.types, type.bound.type, "type") };
+      if (type.bound.kind === "equal")
+        return { sort: "type", value: at(scope.types, type.bound.type, "type") };
       return { sort: "type", value: hostResource(name) };
     case "instance": {
       const inner = { name: `${source.name}/${name}`, value: own(source.value, name) };
@@ -141,25 +142,24 @@ function worldFunction(
   type: FunctionType,
   world: HostSource,
   lookup: ImportLookup,
-): { kind: "host"; type: FunctionType; call: (...args: unknown[]) => unknown } {
+): HostFunction {
   const direct = lookUp(name, lookup);
   // An ES module that stands for a function has it as its default export.
   const call = typeof direct === "function" ? direct : own(direct, "default");
-  if (typeof call === "function") return { kind: "host", type, call: bound(call, undefined) };
+  if (typeof call === "function") return { kind: "host", name, type, call: bound(call, undefined) };
   return hostFunction(name, type, world);
 }
 
-function hostFunction(
-  name: string,
-  type: FunctionType,
-  source: HostSource,
-): { kind: "host"; type: FunctionType; call: (...args: unknown[]) => unknown } {
+function hostFunction(name: string, type: FunctionType, source: HostSource): HostFunction {
   const call = hostCall(name, source);
   if (call === undefined) {
     const what = source.value === undefined ? source.name : `${name} of ${source.name}`;
-    throw new ComponentError("component/import-missing", `the component imports ${what}, which is not supplied`);
+    throw new ComponentError(
+      "component/import-missing",
+      `the component imports ${what}, which is not supplied`,
+    );
   }
-  return { kind: "host", type, call };
+  return { kind: "host", name: `${source.name}#${name}`, type, call };
 }
 
 function hostCall(name: string, { value }: HostSource): ((...args: unknown[]) => unknown) | undefined {

@@ -11,30 +11,43 @@ import { decodeComponent } from "./decode.ts";
 import { ComponentError } from "./errors.ts";
 import { exportedObject } from "./exports.ts";
 import { hostImport, type Imports } from "./host-imports.ts";
+import {
+  type CoreLimitOptions,
+  CoreLimitPlan,
+  coreModules,
+  limitCoreModule,
+  type ModuleLimits,
+} from "./limit-memory.ts";
 import { link } from "./linker.ts";
 import { toHostError } from "./traps.ts";
 
 /** A component that was decoded and validated. It can be instantiated many times. */
 export class Component {
   readonly definition: ComponentDefinition;
-  readonly #compiled = new Map<CoreModule, WebAssembly.Module>();
+  readonly #compiled = new Map<CoreModule, CompiledModule>();
 
   constructor(definition: ComponentDefinition) {
     this.definition = definition;
   }
 
-  /** The embedded module, compiled once. */
-  compile(module: CoreModule): WebAssembly.Module {
-    let compiled = this.#compiled.get(module);
-    if (compiled === undefined) {
-      compiled = compileCoreModule(module);
-      this.#compiled.set(module, compiled);
-    }
+  /** The embedded module, compiled with the limits in it; compiled once for the same limits. */
+  compile(module: CoreModule, limits: ModuleLimits): WebAssembly.Module {
+    const key = JSON.stringify(limits);
+    const known = this.#compiled.get(module);
+    if (known?.key === key) return known.compiled;
+    const compiled = compileCoreModule(module, limitCoreModule(module, limits));
+    this.#compiled.set(module, { key, compiled });
     return compiled;
   }
 }
 
-export interface InstantiateOptions {
+interface CompiledModule {
+  /** The limits that are in it. */
+  readonly key: string;
+  readonly compiled: WebAssembly.Module;
+}
+
+export interface InstantiateOptions extends CoreLimitOptions {
   /**
    * Asked for an import whose exact name is not among the imports, so that a host can match compatible versions
    * (`wasi:io/streams@0.2.3` by what it has for 0.2.6); returns `undefined` for one it does not have.
@@ -64,7 +77,8 @@ export function compileComponent(bytes: Uint8Array): Component {
  * Instantiates a component: its start functions run, its exports can be called.
  *
  * @param imports interfaces and functions by their exact WIT names (or without their version)
- * @throws ComponentError "component/import-missing" for an import that nobody supplies; Trap for a start function
+ * @throws ComponentError "component/import-missing" for an import that nobody supplies, "component/limit-exceeded"
+ *   for memories or tables that do not fit the options' limits; Trap for a start function
  *   that traps
  */
 export function instantiateComponent(
@@ -73,12 +87,13 @@ export function instantiateComponent(
   options: InstantiateOptions = {},
 ): Instance {
   const lookup = { imports, resolveImport: options.resolveImport };
+  const plan = new CoreLimitPlan(component.definition, options);
   try {
     const instance = link(
       { definition: component.definition, scope: undefined },
       undefined,
       (name, type, scope) => hostImport(name, type, scope, lookup),
-      (module) => component.compile(module),
+      (module) => component.compile(module, plan.take(module)),
     );
     return { exports: exportedObject(instance) };
   } catch (error) {
@@ -86,14 +101,31 @@ export function instantiateComponent(
   }
 }
 
-function compileCoreModule(module: CoreModule): WebAssembly.Module {
-  try {
-    return new WebAssembly.Module(module.bytes);
-  } catch (error) {
-    throw new ComponentError(
-      "component/invalid",
-      `the core module at offset ${module.offset} is not valid: ${error instanceof Error ? error.message : error}`,
-      { cause: error, offset: module.offset },
-    );
+/**
+ * Has the engine check every embedded core module, without compiling or running any: for whoever stages a component
+ * now and runs it later.
+ *
+ * @throws ComponentError "component/invalid"
+ */
+export function checkCoreModules(component: Component): void {
+  for (const module of coreModules(component.definition)) {
+    if (!WebAssembly.validate(module.bytes)) throw invalidCoreModule(module, "the engine refuses it");
   }
+}
+
+function compileCoreModule(module: CoreModule, bytes: Uint8Array): WebAssembly.Module {
+  try {
+    return new WebAssembly.Module(bytes);
+  } catch (error) {
+    if (!(error instanceof WebAssembly.CompileError)) throw error;
+    throw invalidCoreModule(module, error.message, error);
+  }
+}
+
+function invalidCoreModule(module: CoreModule, reason: string, cause?: unknown): ComponentError {
+  return new ComponentError(
+    "component/invalid",
+    `the core module at offset ${module.offset} is not valid: ${reason}; build the component again`,
+    { cause, offset: module.offset },
+  );
 }

@@ -15,9 +15,9 @@ import type {
   SortIndex,
   TypeDefinition,
 } from "./ast.ts";
-import { canonicalContext, type ContextCache } from "./canonical-options.ts";
 import type { CoreFunction } from "./canon-lift.ts";
 import { lowerFunction } from "./canon-lower.ts";
+import { type ContextCache, canonicalContext } from "./canonical-options.ts";
 import { ComponentInstance } from "./component-instance.ts";
 import { aliasCoreExport, type CompileCoreModule, instantiateCore } from "./core-instances.ts";
 import { ComponentError } from "./errors.ts";
@@ -179,11 +179,17 @@ function evaluateAlias(alias: Alias, scope: ComponentScope): void {
       break;
     }
     case "core-export":
-      aliasCoreExport(alias.sort, at(scope.coreInstances, alias.instance, "core instance")[alias.name], scope);
+      aliasCoreExport(
+        alias.sort,
+        at(scope.coreInstances, alias.instance, "core instance")[alias.name],
+        scope,
+      );
       break;
     case "outer": {
       if (alias.sort === "core-type") break;
-      scope.add(itemAt({ sort: alias.sort, index: alias.index }, outerScope<ComponentScope>(scope, alias.count)));
+      scope.add(
+        itemAt({ sort: alias.sort, index: alias.index }, outerScope<ComponentScope>(scope, alias.count)),
+      );
       break;
     }
   }

@@ -14,7 +14,10 @@ export function requireMayLeave(instance: ComponentInstance): void {
 }
 
 /** `canon resource.new`: (representation) → handle index. */
-export function resourceNew(instance: ComponentInstance, type: ResourceType): (representation: number) => number {
+export function resourceNew(
+  instance: ComponentInstance,
+  type: ResourceType,
+): (representation: number) => number {
   return (representation) => {
     requireMayLeave(instance);
     return instance.handles.add(ownedHandle(type, representation));
@@ -22,7 +25,10 @@ export function resourceNew(instance: ComponentInstance, type: ResourceType): (r
 }
 
 /** `canon resource.rep`: (handle index) → representation. */
-export function resourceRepresentation(instance: ComponentInstance, type: ResourceType): (index: number) => number {
+export function resourceRepresentation(
+  instance: ComponentInstance,
+  type: ResourceType,
+): (index: number) => number {
   return (index) => instance.handles.get(index, type).representation;
 }
 

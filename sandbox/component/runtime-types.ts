@@ -97,5 +97,8 @@ export function functionTypeAt(scope: TypeScope, index: number): FunctionType {
 }
 
 function wrongKind(wanted: string, index: number, found: RuntimeType): ComponentError {
-  return new ComponentError("component/invalid", `type ${index} has to be ${wanted}, it is a ${found.kind} type`);
+  return new ComponentError(
+    "component/invalid",
+    `type ${index} has to be ${wanted}, it is a ${found.kind} type`,
+  );
 }

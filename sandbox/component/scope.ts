@@ -101,11 +101,17 @@ export function at<T>(space: readonly T[], index: number, what: string): T {
 }
 
 /** The scope that many levels out. */
-export function outerScope<S extends TypeScope>(scope: S & { readonly parent: S | undefined }, levels: number): S {
+export function outerScope<S extends TypeScope>(
+  scope: S & { readonly parent: S | undefined },
+  levels: number,
+): S {
   let found: (S & { readonly parent: S | undefined }) | undefined = scope;
   for (let level = 0; level < levels; level++) found = found?.parent as typeof found;
   if (found === undefined) {
-    throw new ComponentError("component/invalid", `an outer alias leads ${levels} levels out, beyond the component`);
+    throw new ComponentError(
+      "component/invalid",
+      `an outer alias leads ${levels} levels out, beyond the component`,
+    );
   }
   return found;
 }

@@ -69,7 +69,9 @@ function executeUnreachable(): void {
 /** Whether the error came out of guest code (as a trap, an exception or a full stack) and so ended the instance. */
 export function endedGuest(error: unknown): boolean {
   return (
-    error instanceof WebAssembly.RuntimeError || error instanceof WebAssembly.Exception || isStackOverflow(error)
+    error instanceof WebAssembly.RuntimeError ||
+    error instanceof WebAssembly.Exception ||
+    isStackOverflow(error)
   );
 }
 
@@ -94,7 +96,8 @@ export function toHostError(error: unknown, subject: string): unknown {
   if (meaning?.kind === "host") return meaning.thrown;
   if (meaning !== undefined) return trapped(meaning.code, subject, meaning.message, error);
   if (error instanceof WebAssembly.RuntimeError) return trapped("trap/wasm", subject, error.message, error);
-  if (error instanceof WebAssembly.Exception) return trapped("trap/wasm", subject, "uncaught exception", error);
+  if (error instanceof WebAssembly.Exception)
+    return trapped("trap/wasm", subject, "uncaught exception", error);
   if (isStackOverflow(error)) return trapped("trap/stack-overflow", subject, "call stack exhausted", error);
   return error;
 }

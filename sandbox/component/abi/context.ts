@@ -65,7 +65,8 @@ export class LiftLowerContext {
 
   /** Traps unless the range is aligned and lies within memory. */
   requireRange(pointer: number, alignment: number, byteLength: number, what: string): void {
-    if ((pointer & (alignment - 1)) !== 0) raiseTrap(`unaligned pointer: ${what} not aligned to ${alignment} bytes`);
+    if ((pointer & (alignment - 1)) !== 0)
+      raiseTrap(`unaligned pointer: ${what} not aligned to ${alignment} bytes`);
     if (pointer + byteLength > this.bytes.length) raiseTrap(`${what}: beyond end of memory, out of bounds`);
   }
 }

@@ -40,7 +40,8 @@ export function lowerHandle(type: HandleType, side: Side): (cx: LiftLowerContext
     };
   }
   return (cx, value) => {
-    const lent = side === "host"
+    const lent =
+      side === "host"
         ? fromHostBorrow(cx, resource, value)
         : { representation: Number(value), release: undefined };
     if (cx.instance === resource.implementation) return lent.representation;

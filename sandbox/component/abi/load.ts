@@ -46,7 +46,11 @@ function buildLoader(type: ValueType, side: Side): Loader {
     }
     case "record": {
       const keys = type.fields.map((field) => field.key);
-      return recordLoader(type.fields.map((field) => field.type), keys, side);
+      return recordLoader(
+        type.fields.map((field) => field.type),
+        keys,
+        side,
+      );
     }
     case "tuple":
       return tupleLoader(type.elements, side);

@@ -10,7 +10,15 @@ import { lowerHandle } from "./handle-values.ts";
 import { consecutive } from "./lift.ts";
 import { isScalar, scalars, toSlot, zero } from "./numbers.ts";
 import { layoutOf, recordLayout } from "./size.ts";
-import { caseMatcher, listStorer, membersStorer, packFlags, requireRecord, requireTuple, storer } from "./store.ts";
+import {
+  caseMatcher,
+  listStorer,
+  membersStorer,
+  packFlags,
+  requireRecord,
+  requireTuple,
+  storer,
+} from "./store.ts";
 import { storeString } from "./strings.ts";
 import { caseTypes, type FunctionType, type Side, type ValueType, type VariantLike } from "./types.ts";
 
@@ -162,7 +170,8 @@ function variantLowerer(
     write(flat, index);
     const chosen = cases[index];
     chosen?.lower?.(cx, match.payload(value), flat);
-    for (let slot = offset + (chosen?.used ?? 1); slot < offset + ownSlots; slot++) flat[slot] = zeros[slot] ?? 0;
+    for (let slot = offset + (chosen?.used ?? 1); slot < offset + ownSlots; slot++)
+      flat[slot] = zeros[slot] ?? 0;
   };
 }
 

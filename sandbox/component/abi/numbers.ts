@@ -152,26 +152,44 @@ export function isScalar(kind: string): kind is ScalarKind {
 /** Reads a core value of type `want` out of a slot of type `have`, which several cases share. */
 export function fromSlot(have: CoreType, want: CoreType): ((core: FlatValue) => FlatValue) | undefined {
   if (have === want) return undefined;
-  if (have === "i32") return (core) => (conversions.setInt32(0, core as number), conversions.getFloat32(0));
-  if (want === "i32") return (core) => Number(BigInt.asIntN(32, core as bigint));
-  if (want === "f32") {
-    // The low half of the slot: the high half is not the value's.
-    return (core) => (
-      conversions.setInt32(0, Number(BigInt.asIntN(32, core as bigint))), conversions.getFloat32(0)
-    );
-  }
-  return (core) => (conversions.setBigInt64(0, core as bigint), conversions.getFloat64(0));
+  if (have === "i32") return (core) => floatOfBits(core as number);
+  if (want === "i32") return (core) => lowHalf(core as bigint);
+  // Of an f32 the low half of the slot; the high half is not the value's.
+  if (want === "f32") return (core) => floatOfBits(lowHalf(core as bigint));
+  return (core) => doubleOfBits(core as bigint);
 }
 
 /** Puts a core value of type `have` into a slot of type `want`, which several cases share. */
 export function toSlot(have: CoreType, want: CoreType): ((core: FlatValue) => FlatValue) | undefined {
   if (have === want) return undefined;
-  if (want === "i32") return (core) => (conversions.setFloat32(0, core as number), conversions.getInt32(0));
+  if (want === "i32") return (core) => bitsOfFloat(core as number);
   if (have === "i32") return (core) => BigInt((core as number) >>> 0);
-  if (have === "f32") {
-    return (core) => (conversions.setFloat32(0, core as number), BigInt(conversions.getUint32(0)));
-  }
-  return (core) => (conversions.setFloat64(0, core as number), conversions.getBigInt64(0));
+  if (have === "f32") return (core) => BigInt(bitsOfFloat(core as number) >>> 0);
+  return (core) => bitsOfDouble(core as number);
+}
+
+function lowHalf(bits: bigint): number {
+  return Number(BigInt.asIntN(32, bits));
+}
+
+function floatOfBits(bits: number): number {
+  conversions.setInt32(0, bits);
+  return conversions.getFloat32(0);
+}
+
+function bitsOfFloat(value: number): number {
+  conversions.setFloat32(0, value);
+  return conversions.getInt32(0);
+}
+
+function doubleOfBits(bits: bigint): number {
+  conversions.setBigInt64(0, bits);
+  return conversions.getFloat64(0);
+}
+
+function bitsOfDouble(value: number): bigint {
+  conversions.setFloat64(0, value);
+  return conversions.getBigInt64(0);
 }
 
 /** A zero for a slot that the case at hand does not use. */

@@ -99,7 +99,12 @@ export function variantLayout(type: VariantLike): VariantLayout {
   }
   const payloadOffset = alignTo(discriminantSize, payloadAlignment);
   const alignment = Math.max(discriminantSize, payloadAlignment);
-  return { alignment, size: alignTo(payloadOffset + payloadSize, alignment), discriminantSize, payloadOffset };
+  return {
+    alignment,
+    size: alignTo(payloadOffset + payloadSize, alignment),
+    discriminantSize,
+    payloadOffset,
+  };
 }
 
 /** Bytes of a flags value: one, two or four for at most 32 labels. */

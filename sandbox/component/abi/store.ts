@@ -43,11 +43,18 @@ function buildStorer(type: ValueType, side: Side): Storer {
       return (cx, value, pointer) => storePair(cx, store(cx, value), pointer);
     }
     case "record": {
-      const store = membersStorer(type.fields.map((field) => field.type), side);
+      const store = membersStorer(
+        type.fields.map((field) => field.type),
+        side,
+      );
       const keys = type.fields.map((field) => field.key);
       return (cx, value, pointer) => {
         const record = requireRecord(value);
-        store(cx, keys.map((key) => record[key]), pointer);
+        store(
+          cx,
+          keys.map((key) => record[key]),
+          pointer,
+        );
       };
     }
     case "tuple": {
@@ -137,7 +144,8 @@ export function membersStorer(
 
 /** The value as an object whose properties are a record's fields. */
 export function requireRecord(value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value !== "object" || value === null) throw new TypeError(`expected a record, got ${typeof value}`);
+  if (typeof value !== "object" || value === null)
+    throw new TypeError(`expected a record, got ${typeof value}`);
   return value as Readonly<Record<string, unknown>>;
 }
 
@@ -167,7 +175,9 @@ function variantStorer(type: VariantLike, side: Side): Storer {
   const { discriminantSize, payloadOffset } = variantLayout(type);
   const storeDiscriminant = discriminantStorer(discriminantSize);
   const match = caseMatcher(type);
-  const payloads = caseTypes(type).map((payload) => (payload === undefined ? undefined : storer(payload, side)));
+  const payloads = caseTypes(type).map((payload) =>
+    payload === undefined ? undefined : storer(payload, side),
+  );
   return (cx, value, pointer) => {
     const index = match.index(value);
     storeDiscriminant(cx, index, pointer);

@@ -6,8 +6,8 @@
  */
 
 import type { PrimitiveKind } from "../ast.ts";
-import { camelCase } from "../names.ts";
 import type { ResourceType } from "../handles.ts";
+import { camelCase } from "../names.ts";
 
 /** A member of a record or of flags: its WIT label and the property that JavaScript sees. */
 export interface Member {
