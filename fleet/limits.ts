@@ -54,3 +54,6 @@ export const RECONNECT_DELAY_MS = 2_000;
 
 /** Folders that are searched upwards for skerry.toml. */
 export const MAX_FOLDER_LEVELS = 64;
+
+/** `skerry refresh` signs again what expires sooner, if that is less than half of its lifetime, in milliseconds: 30 days. */
+export const REFRESH_MARGIN_MS = 30 * 86_400_000;

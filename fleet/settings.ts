@@ -20,6 +20,7 @@
  */
 
 import { join, resolve } from "node:path";
+import type { RoleName } from "../ota/metadata.ts";
 import { isFleetName } from "../ota/names.ts";
 import { parseToml } from "../ota/toml.ts";
 import { readTable, type TableReader } from "../ota/toml-reader.ts";
@@ -76,8 +77,13 @@ export async function readSettings(folder: string): Promise<FleetSettings> {
       `There is no ${SETTINGS_FILE} in ${folder}: create a repository with \`skerry keys init\`, or name its folder with --repo or SKERRY_REPO`,
     );
   }
+  return parseSettings(bytes.toString("utf8"), folder);
+}
+
+/** Parses the text of a skerry.toml that lies in `folder`; throws FleetError "fleet/settings" with the line. */
+export async function parseSettings(text: string, folder: string): Promise<FleetSettings> {
   const document = await parseToml(
-    bytes.toString("utf8"),
+    text,
     SETTINGS_FILE,
     (problem, options) => new FleetError("fleet/settings", problem.message, options),
   );
@@ -123,6 +129,20 @@ function readExpiry(table: TableReader): ExpirySettings {
     snapshotMs: table.durationMs("snapshot", range, 7 * DAY_MS),
     timestampMs: table.durationMs("timestamp", range, 7 * DAY_MS),
   };
+}
+
+/** How long a role's metadata is valid from its signing, in milliseconds. */
+export function lifetimeMs(expiry: ExpirySettings, role: RoleName): number {
+  switch (role) {
+    case "root":
+      return expiry.rootMs;
+    case "targets":
+      return expiry.targetsMs;
+    case "snapshot":
+      return expiry.snapshotMs;
+    case "timestamp":
+      return expiry.timestampMs;
+  }
 }
 
 /** The text of a new skerry.toml. */

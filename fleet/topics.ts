@@ -1,6 +1,6 @@
 /** The operator's side of the topics in docs/ARCHITECTURE.md, "Topics". */
 
-export type RepositoryName = "image" | "director";
+import type { RepositoryName } from "../ota/metadata.ts";
 
 /** Topics of one fleet. */
 export class FleetTopics {

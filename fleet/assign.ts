@@ -1,0 +1,174 @@
+/**
+ * Decides who runs what: new director metadata with an assignment for a share of a group, or a pin for one device.
+ *
+ * Rules, per module (docs/ARCHITECTURE.md, "Director targets"):
+ * - Each assignment gets an order above all others of its module, so the newest decision holds.
+ * - A rollout (module@version to a group) gets a new salt; changing its percent keeps it, so that raising only adds devices.
+ * - What a decision makes pointless is dropped: an earlier assignment of the same version to the group, at 100 percent any other version's
+ *   for the group, and any other pin of the device.
+ * Example: 1.0.0 at 100, then 1.1.0 at 25, then 1.1.0 at 100 percent leaves one assignment, with 1.1.0's salt.
+ */
+
+import { randomBytes } from "node:crypto";
+import { type Assignment, assignmentJson, parseAssignments } from "../ota/assignment.ts";
+import type { TargetInfo, Targets } from "../ota/metadata.ts";
+import {
+  isDeviceId,
+  isGroupName,
+  isModuleName,
+  isVersion,
+  parseTargetPath,
+  targetPath,
+} from "../ota/names.ts";
+import { targetInfo } from "../ota/sign-metadata.ts";
+import { FleetError } from "./errors.ts";
+import { withRepositoryLock } from "./lock.ts";
+import { loadMetadata, writeTargets } from "./metadata-store.ts";
+import type { Repository } from "./repository.ts";
+
+/** Whom a release is for. */
+export type Audience =
+  | { readonly kind: "group"; readonly group: string /** 0 to 100, whole. */; readonly percent: number }
+  | { readonly kind: "device"; readonly device: string };
+
+export interface AssignOptions {
+  readonly module: string;
+  readonly version: string;
+  readonly audience: Audience;
+  readonly nowMs?: number;
+}
+
+export interface AssignResult {
+  readonly module: string;
+  readonly version: string;
+  readonly assignment: Assignment;
+}
+
+/** All assignments of one module, by version. */
+export type ModuleAssignments = ReadonlyMap<string, readonly Assignment[]>;
+
+/** Assigns in the folder; the broker follows with `syncRepository`. Throws FleetError "fleet/unknown-release", "fleet/usage" … */
+export async function assignRelease(repository: Repository, options: AssignOptions): Promise<AssignResult> {
+  const { module, version, audience } = options;
+  checkAudience(audience);
+  return withRepositoryLock(repository.folder, async () => {
+    const image = await loadMetadata(repository, "image");
+    const director = await loadMetadata(repository, "director");
+    const component = findComponent(image.targets.metadata, module, version);
+    const before = assignmentsOf(director.targets.metadata, module);
+    const salt = randomBytes(16).toString("hex");
+    const { after, assignment } = decideAssignments(before, version, audience, salt);
+
+    const targets = new Map(director.targets.metadata.targets);
+    for (const existing of before.keys()) targets.delete(targetPath(module, existing, "component.wasm"));
+    for (const [each, assignments] of after) {
+      const path = targetPath(module, each, "component.wasm");
+      const previous = each === version ? component : director.targets.metadata.targets.get(path);
+      if (previous !== undefined) targets.set(path, directorTarget(previous, assignments));
+    }
+    await writeTargets({ repository, nowMs: options.nowMs ?? Date.now() }, director, targets.values());
+    return { module, version, assignment };
+  });
+}
+
+/** The pure decision: what a module's assignments are after this one. `newSalt` is used if a rollout starts. */
+export function decideAssignments(
+  before: ModuleAssignments,
+  version: string,
+  audience: Audience,
+  newSalt: string,
+): { readonly after: ModuleAssignments; readonly assignment: Assignment } {
+  const all = [...before.values()].flat();
+  const order = 1 + Math.max(0, ...all.map((each) => each.order));
+  const assignment = makeAssignment(before.get(version) ?? [], audience, order, newSalt);
+  const after = new Map<string, Assignment[]>();
+  for (const [each, assignments] of before) {
+    const kept = assignments.filter((old) => !supersedes(assignment, old, each === version));
+    if (kept.length > 0) after.set(each, kept);
+  }
+  after.set(version, [...(after.get(version) ?? []), assignment]);
+  return { after, assignment };
+}
+
+function makeAssignment(
+  ofVersion: readonly Assignment[],
+  audience: Audience,
+  order: number,
+  newSalt: string,
+): Assignment {
+  if (audience.kind === "device") return { kind: "pin", order, device: audience.device };
+  const { group, percent } = audience;
+  const running = ofVersion.find((each) => each.kind === "group" && each.group === group);
+  return { kind: "group", order, group, percent, salt: running?.kind === "group" ? running.salt : newSalt };
+}
+
+/** Whether no device can get the old assignment any more. */
+function supersedes(assignment: Assignment, old: Assignment, isSameVersion: boolean): boolean {
+  if (assignment.kind === "pin") return old.kind === "pin" && old.device === assignment.device;
+  return (
+    old.kind === "group" && old.group === assignment.group && (isSameVersion || assignment.percent === 100)
+  );
+}
+
+/** The assignments of a module in the director's targets, by version. */
+export function assignmentsOf(director: Targets, module: string): ModuleAssignments {
+  const byVersion = new Map<string, readonly Assignment[]>();
+  for (const target of director.targets.values()) {
+    const path = parseTargetPath(target.path);
+    if (path?.module === module) byVersion.set(path.version, parseAssignments(target));
+  }
+  return byVersion;
+}
+
+/** The image repository vouches for the component, so the director's entry takes length and hash from there. */
+function directorTarget(component: TargetInfo, assignments: readonly Assignment[]): TargetInfo {
+  return targetInfo(component.path, component, { skerry: { assignments: assignments.map(assignmentJson) } });
+}
+
+function findComponent(image: Targets, module: string, version: string): TargetInfo {
+  const component = image.targets.get(targetPath(module, version, "component.wasm"));
+  if (component !== undefined) return component;
+  const versions = [...image.targets.keys()]
+    .map(parseTargetPath)
+    .filter((path) => path?.module === module && path.file === "component.wasm")
+    .map((path) => path?.version);
+  const known =
+    versions.length === 0 ? `no version of ${module} was published` : `published are ${versions.join(", ")}`;
+  throw new FleetError(
+    "fleet/unknown-release",
+    `${module}@${version} is not in the repository (${known}): publish it first`,
+  );
+}
+
+function checkAudience(audience: Audience): void {
+  if (audience.kind === "device") {
+    if (isDeviceId(audience.device)) return;
+    throw new FleetError(
+      "fleet/usage",
+      `"${audience.device}" is no device id: a-z, 0-9, _ and -, at most 64`,
+    );
+  }
+  if (!isGroupName(audience.group)) {
+    throw new FleetError(
+      "fleet/usage",
+      `"${audience.group}" is no group's name: a-z, 0-9, _ and -, at most 64`,
+    );
+  }
+  if (!Number.isInteger(audience.percent) || audience.percent < 0 || audience.percent > 100) {
+    throw new FleetError("fleet/usage", `${audience.percent} is no percentage: a whole number from 0 to 100`);
+  }
+}
+
+/** Takes `publisher/name@version` apart; throws FleetError "fleet/usage". */
+export function parseReleaseName(text: string): { readonly module: string; readonly version: string } {
+  const at = text.lastIndexOf("@");
+  const module = text.slice(0, Math.max(at, 0));
+  const version = text.slice(at + 1);
+  if (!isModuleName(module) || !isVersion(version)) {
+    throw new FleetError(
+      "fleet/usage",
+      `"${text}" is no release: write it as publisher/name@version, such as acme/thermo@1.0.0`,
+    );
+  }
+  return { module, version };
+}

@@ -1,0 +1,77 @@
+/**
+ * The repository folder, fit for git or a backup:
+ *
+ *     skerry.toml                                 settings (settings.ts)
+ *     keys/                                       private keys, kept out of git (keys.ts)
+ *     image/     <n>.root.json targets.json snapshot.json timestamp.json     the very bytes that go on the wire
+ *     director/  the same
+ *     targets/<publisher>/<name>/<version>/       component.wasm component.chunks module.toml
+ */
+
+import { access } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import type { RepositoryName, RoleName } from "../ota/metadata.ts";
+import type { ReleaseFile } from "../ota/names.ts";
+import { FleetError } from "./errors.ts";
+import { MAX_FOLDER_LEVELS } from "./limits.ts";
+import { type FleetSettings, readSettings, SETTINGS_FILE } from "./settings.ts";
+
+/** The roles whose files carry no version in their name. */
+export type OnlineRole = Exclude<RoleName, "root">;
+
+export const REPOSITORY_NAMES: readonly RepositoryName[] = ["image", "director"];
+
+export interface Repository {
+  /** Absolute path. */
+  readonly folder: string;
+  readonly settings: FleetSettings;
+}
+
+/** Opens the repository in a folder; throws FleetError "fleet/no-repository" or "fleet/settings". */
+export async function openRepository(folder: string): Promise<Repository> {
+  const absolute = resolve(folder);
+  return { folder: absolute, settings: await readSettings(absolute) };
+}
+
+/** The nearest folder with a skerry.toml, from `start` upwards; throws FleetError "fleet/no-repository". */
+export async function findRepositoryFolder(start: string): Promise<string> {
+  let folder = resolve(start);
+  for (let level = 0; level < MAX_FOLDER_LEVELS; level++) {
+    if (await exists(join(folder, SETTINGS_FILE))) return folder;
+    const parent = dirname(folder);
+    if (parent === folder) break;
+    folder = parent;
+  }
+  throw new FleetError(
+    "fleet/no-repository",
+    `There is no ${SETTINGS_FILE} in ${resolve(start)} or above it: create a repository with \`skerry keys init\`, or name its folder with --repo or SKERRY_REPO`,
+  );
+}
+
+/** The file of a role's metadata; a root's name carries its version. */
+export function metadataFile(folder: string, repository: RepositoryName, role: OnlineRole): string {
+  return join(folder, repository, `${role}.json`);
+}
+
+export function rootFile(folder: string, repository: RepositoryName, version: number): string {
+  return join(folder, repository, `${version}.root.json`);
+}
+
+/** The folder of a release; `module` and `version` were checked (ota/names.ts), so they name no place outside. */
+export function releaseFolder(folder: string, module: string, version: string): string {
+  return join(folder, "targets", module, version);
+}
+
+export function releaseFile(folder: string, module: string, version: string, file: ReleaseFile): string {
+  return join(releaseFolder(folder, module, version), file);
+}
+
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    // Not there, or not for us to see: the same for every use here.
+    return false;
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * What the broker should hold, from the folder: verified as a device would verify it before anything is sent, since a
+ * damaged or expired repository on the broker stops the whole fleet.
+ */
+
+import { open } from "node:fs/promises";
+import { parseChunkList } from "../ota/chunk-list.ts";
+import { OtaError } from "../ota/errors.ts";
+import { MAX_COMPONENT_BYTES, MAX_PAYLOAD_BYTES } from "../ota/limits.ts";
+import type { ParsedFile, RepositoryName, TargetInfo } from "../ota/metadata.ts";
+import { parseTargetPath, type TargetPath, targetPath } from "../ota/names.ts";
+import { createVerifier } from "../ota/signature.ts";
+import { type TrustedRepository, verifyRepository } from "../ota/trusted-repository.ts";
+import { FleetError } from "./errors.ts";
+import { ioError, readRange } from "./files.ts";
+import { isConsistent, loadMetadata, type StoredMetadata } from "./metadata-store.ts";
+import { REPOSITORY_NAMES, type Repository, releaseFile } from "./repository.ts";
+import { type SyncItem, type SyncMetadata, type SyncPlan, sha256Hex } from "./sync.ts";
+import { FleetTopics } from "./topics.ts";
+
+export interface PlanOptions {
+  /** Default both. Blobs belong to the image repository. */
+  readonly repositories?: readonly RepositoryName[];
+  /** Blobs of that release only; default all. */
+  readonly release?: { readonly module: string; readonly version: string };
+  readonly nowMs?: number;
+}
+
+/** Reads and verifies the folder; throws FleetError "fleet/repository-damaged" or "fleet/io". */
+export async function planSync(repository: Repository, options: PlanOptions = {}): Promise<SyncPlan> {
+  const topics = new FleetTopics(repository.settings.fleet);
+  const roots: SyncMetadata[] = [];
+  const metadata: SyncMetadata[] = [];
+  let blobs: readonly SyncItem[] = [];
+  for (const name of options.repositories ?? REPOSITORY_NAMES) {
+    const stored = await loadMetadata(repository, name);
+    await verifyStored(stored, options.nowMs ?? Date.now());
+    for (const root of stored.roots) {
+      roots.push(metadataItem(topics.metadata(name, `${root.metadata.version}.root`), root));
+    }
+    for (const role of ["targets", "snapshot", "timestamp"] as const) {
+      metadata.push(metadataItem(topics.metadata(name, role), stored[role]));
+    }
+    if (name === "image") blobs = await planBlobs(repository, topics, stored, options.release);
+  }
+  return { roots, blobs, metadata };
+}
+
+function metadataItem(topic: string, file: ParsedFile<{ readonly version: number }>): SyncMetadata {
+  const { bytes } = file;
+  return {
+    topic,
+    sha256: sha256Hex(bytes),
+    length: bytes.byteLength,
+    version: file.metadata.version,
+    load: async () => bytes,
+  };
+}
+
+/** Walks through the metadata as a device that starts from root 1. */
+async function verifyStored(stored: StoredMetadata, nowMs: number): Promise<void> {
+  const { name, roots, timestamp, snapshot, targets } = stored;
+  const [first] = roots;
+  if (first === undefined || !isConsistent(stored)) {
+    throw new FleetError(
+      "fleet/repository-damaged",
+      `The ${name} metadata was not written to its end: run \`skerry refresh\` where the online keys are`,
+    );
+  }
+  const received = {
+    roots: new Map(roots.map((root) => [root.metadata.version, root.bytes])),
+    timestamp: timestamp.bytes,
+    snapshot: snapshot.bytes,
+    targets: targets.bytes,
+  };
+  const verifier = await createVerifier();
+  let trusted: TrustedRepository = {
+    repository: name,
+    root: first,
+    timestamp: undefined,
+    snapshot: undefined,
+    targets: undefined,
+  };
+  try {
+    for (;;) {
+      const verdict = verifyRepository(trusted, received, nowMs, verifier);
+      if (verdict.kind === "current") return;
+      if (verdict.kind === "incomplete") throw verdict.error;
+      trusted = verdict.trusted;
+    }
+  } catch (error) {
+    if (!(error instanceof OtaError)) throw error;
+    const advice =
+      error.code === "trust/freeze-attack"
+        ? "run `skerry refresh`"
+        : "bring the folder back from git or the backup";
+    throw new FleetError(
+      "fleet/repository-damaged",
+      `Devices would refuse the ${name} metadata (${error.code}: ${error.message}): ${advice}`,
+      { cause: error },
+    );
+  }
+}
+
+/** Each blob once, in the order of the releases' paths: chunk list and manifest of a release, then its chunks. */
+async function planBlobs(
+  repository: Repository,
+  topics: FleetTopics,
+  stored: StoredMetadata,
+  only: PlanOptions["release"],
+): Promise<readonly SyncItem[]> {
+  const blobs = new Map<string, SyncItem>();
+  const { targets } = stored.targets.metadata;
+  for (const target of targets.values()) {
+    const release = parseTargetPath(target.path);
+    if (release?.file !== "component.wasm") continue;
+    if (only !== undefined && (release.module !== only.module || release.version !== only.version)) continue;
+    for (const blob of await releaseBlobs(repository, topics, release, target, targets)) {
+      if (!blobs.has(blob.sha256)) blobs.set(blob.sha256, blob);
+    }
+  }
+  return [...blobs.values()];
+}
+
+async function releaseBlobs(
+  repository: Repository,
+  topics: FleetTopics,
+  release: TargetPath,
+  component: TargetInfo,
+  targets: ReadonlyMap<string, TargetInfo>,
+): Promise<readonly SyncItem[]> {
+  const { module, version } = release;
+  const blob = (
+    file: TargetPath["file"],
+    part: { sha256: string; length: number; offset: number },
+  ): SyncItem => ({
+    topic: topics.blob(part.sha256),
+    sha256: part.sha256,
+    length: part.length,
+    load: () => loadPart(releaseFile(repository.folder, module, version, file), part),
+  });
+  const wholeFile = (file: "component.chunks" | "module.toml"): SyncItem => {
+    const target = targets.get(targetPath(module, version, file));
+    if (target === undefined || target.length > MAX_PAYLOAD_BYTES) {
+      throw new FleetError(
+        "fleet/repository-damaged",
+        `The image targets list ${component.path} without a usable ${file}: publish it as a new version`,
+      );
+    }
+    return blob(file, { sha256: target.sha256, length: target.length, offset: 0 });
+  };
+  const chunkList = wholeFile("component.chunks");
+  const chunks = parseChunkList(await chunkList.load(), Math.min(component.length, MAX_COMPONENT_BYTES));
+  return [chunkList, wholeFile("module.toml"), ...chunks.map((chunk) => blob("component.wasm", chunk))];
+}
+
+/** Reads a part of a file and holds it against its digest: what is sent has to be what was signed. */
+async function loadPart(
+  path: string,
+  part: { readonly sha256: string; readonly length: number; readonly offset: number },
+): Promise<Uint8Array> {
+  const bytes = await readPart(path, part.offset, part.length);
+  if (sha256Hex(bytes) === part.sha256) return bytes;
+  throw new FleetError(
+    "fleet/repository-damaged",
+    `${path} is not what was signed: bring it back from git or the backup`,
+  );
+}
+
+async function readPart(path: string, offset: number, length: number): Promise<Uint8Array> {
+  try {
+    const file = await open(path, "r");
+    try {
+      return await readRange(file, offset, length);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw ioError("read", path, error);
+  }
+}
