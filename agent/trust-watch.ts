@@ -1,0 +1,215 @@
+/**
+ * Watches the metadata topics: collects what arrives, lets `ota` judge it, keeps what became trusted, and says what the device
+ * should run.
+ *
+ * The judging is pure (ota/trusted-repository.ts, ota/selection.ts); here are its inputs and its consequences:
+ *
+ * - Topics have no order, so an evaluation waits until no more arrives for a moment, and what does not fit yet is
+ *   reported only if it stays so for a grace period.
+ * - What is newly trusted is on the disk before anything is done by it.
+ * - Selections are made only while both repositories hold against the time of this run: a device that hears nothing goes on
+ *   with what it runs.
+ */
+import type { DeviceIdentity } from "../ota/assignment.ts";
+import { OtaError } from "../ota/errors.ts";
+import type { RepositoryName, RoleName } from "../ota/metadata.ts";
+import { claimedComponents } from "../ota/metadata-checks.ts";
+import { parseMetadata } from "../ota/parse-metadata.ts";
+import { type Selection, selectReleases } from "../ota/selection.ts";
+import type { SignatureVerifier } from "../ota/signature.ts";
+import {
+  NOTHING_RECEIVED,
+  parseMetadataTopic,
+  type ReceivedMetadata,
+  receiveMetadata,
+  type TrustedRepository,
+} from "../ota/trust-state.ts";
+import { verifyRepository } from "../ota/trusted-repository.ts";
+import { METADATA_GRACE_MS, METADATA_RECHECK_MS, METADATA_SETTLE_MS } from "./limits.ts";
+
+export interface TrustWatchOptions {
+  /** What the device trusts at its start. */
+  readonly trusted: Readonly<Record<RepositoryName, TrustedRepository>>;
+  readonly verifier: SignatureVerifier;
+  readonly device: DeviceIdentity;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Makes a role's file durable; the update goes on when it is. */
+  readonly save: (repository: RepositoryName, role: RoleName, bytes: Uint8Array) => Promise<void>;
+  /** Called with every module that the director assigns to this device, whenever the metadata was found to hold. */
+  readonly onSelections: (selections: ReadonlyMap<string, Selection>) => void;
+  /** Metadata was refused; what was trusted stays. Called once for the same bytes. */
+  readonly onRefused: (error: OtaError) => void;
+  /** The disk failed. */
+  readonly onProblem: (error: unknown) => void;
+}
+
+interface Watched {
+  trusted: TrustedRepository;
+  received: ReceivedMetadata;
+  /** Whether the trusted set was found to hold since the agent started. */
+  holds: boolean;
+  /** What was last reported of it, so that it is reported once. */
+  reported: string | undefined;
+}
+
+const REPOSITORIES = ["image", "director"] as const;
+
+export class TrustWatch {
+  readonly #options: TrustWatchOptions;
+  readonly #watched: Record<RepositoryName, Watched>;
+  #settleTimer: NodeJS.Timeout | undefined;
+  #graceTimer: NodeJS.Timeout | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #stopped = false;
+  readonly #recheckTimer: NodeJS.Timeout;
+
+  constructor(options: TrustWatchOptions) {
+    this.#options = options;
+    const watch = (trusted: TrustedRepository): Watched => ({
+      trusted,
+      received: NOTHING_RECEIVED,
+      holds: false,
+      reported: undefined,
+    });
+    this.#watched = { image: watch(options.trusted.image), director: watch(options.trusted.director) };
+    // Whoever holds the newer metadata back sends nothing: its expiry is noticed without a message.
+    this.#recheckTimer = setInterval(() => this.#enqueue(false), METADATA_RECHECK_MS).unref();
+  }
+
+  /** Takes a message; `name` is the topic's last level (`timestamp`, `2.root` …), `payload` is kept. */
+  receive(repository: RepositoryName, name: string, payload: Uint8Array): void {
+    const topic = parseMetadataTopic(name);
+    if (topic === undefined || this.#stopped) return;
+    const watched = this.#watched[repository];
+    const { version } = watched.trusted.root.metadata;
+    watched.received = receiveMetadata(watched.received, topic, payload, version);
+    clearTimeout(this.#graceTimer);
+    this.#graceTimer = undefined;
+    clearTimeout(this.#settleTimer);
+    this.#settleTimer = setTimeout(() => this.#enqueue(false), METADATA_SETTLE_MS);
+  }
+
+  /** Resolves when nothing more will be called. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#settleTimer);
+    clearTimeout(this.#graceTimer);
+    clearInterval(this.#recheckTimer);
+    await this.#running;
+  }
+
+  #enqueue(graceIsOver: boolean): void {
+    this.#running = this.#running
+      .then(() => this.#evaluate(graceIsOver))
+      .catch((error: unknown) => this.#options.onProblem(error));
+  }
+
+  async #evaluate(graceIsOver: boolean): Promise<void> {
+    if (this.#stopped) return;
+    const undecided: OtaError[] = [];
+    for (const repository of REPOSITORIES) {
+      const error = await this.#update(this.#watched[repository]);
+      if (error !== undefined) undecided.push(error);
+    }
+    const unvouched = this.#select(graceIsOver);
+    if (undecided.length === 0 && !unvouched) return;
+    if (graceIsOver) {
+      for (const error of undecided) this.#refuse(error);
+      return;
+    }
+    this.#graceTimer ??= setTimeout(() => this.#enqueue(true), METADATA_GRACE_MS);
+  }
+
+  /** Takes what became trusted; gives the error to report if what is incomplete stays so. */
+  async #update(watched: Watched): Promise<OtaError | undefined> {
+    const { repository } = watched.trusted;
+    const other = this.#watched[repository === "image" ? "director" : "image"];
+    if (watched.received === NOTHING_RECEIVED) return undefined;
+    try {
+      for (;;) {
+        const { verifier, now } = this.#options;
+        const foreignRoot = other.trusted.root.metadata;
+        const verdict = verifyRepository(watched.trusted, watched.received, now(), verifier, foreignRoot);
+        if (verdict.kind === "incomplete") return verdict.error;
+        watched.holds = true;
+        if (verdict.kind === "current") {
+          watched.reported = undefined;
+          return undefined;
+        }
+        for (const role of verdict.changedRoles) {
+          const file = verdict.trusted[role];
+          if (file !== undefined) await this.#options.save(repository, role, file.bytes);
+        }
+        watched.trusted = verdict.trusted;
+      }
+    } catch (error) {
+      if (!(error instanceof OtaError) || error.code.startsWith("store/")) throw error;
+      this.#refuse(withClaims(error, watched));
+      return undefined;
+    }
+  }
+
+  /** Says what to run; true if a refusal may still vanish when the image repository's part arrives. */
+  #select(graceIsOver: boolean): boolean {
+    const { image, director } = this.#watched;
+    const nowMs = this.#options.now();
+    if (!image.holds || !director.holds) return false;
+    if (!isFresh(image.trusted, nowMs) || !isFresh(director.trusted, nowMs)) return false;
+    const imageTargets = image.trusted.targets?.metadata;
+    const directorTargets = director.trusted.targets?.metadata;
+    if (imageTargets === undefined || directorTargets === undefined) return false;
+    const selections = new Map(selectReleases(imageTargets, directorTargets, this.#options.device));
+    let unvouched = false;
+    if (!graceIsOver) {
+      for (const [module, selection] of selections) {
+        if (selection.kind === "refused" && selection.error.code === "trust/not-vouched") {
+          selections.delete(module);
+          unvouched = true;
+        }
+      }
+    }
+    this.#options.onSelections(selections);
+    return unvouched;
+  }
+
+  #refuse(error: OtaError): void {
+    const repository: unknown = error.details["repository"];
+    const watched = repository === "director" ? this.#watched.director : this.#watched.image;
+    const key = `${error.code} ${error.message}`;
+    if (watched.reported === key) return;
+    watched.reported = key;
+    this.#options.onRefused(error);
+  }
+}
+
+/** TUF 1.0.31 §5.4.4, §5.5.6, §5.6.6: nothing is installed by what has expired, whatever else lies on the topics. */
+function isFresh(trusted: TrustedRepository, nowMs: number): boolean {
+  const { root, timestamp, snapshot, targets } = trusted;
+  return [root, timestamp, snapshot, targets].every((file) => (file?.metadata.expiresMs ?? 0) > nowMs);
+}
+
+/**
+ * Adds what forged metadata claims to bring, so that the event can name it: whoever forges a timestamp sends targets along.
+ * The claims are syntax-checked and bounded, and nobody acts upon them.
+ */
+function withClaims(error: OtaError, watched: Watched): OtaError {
+  const { targets } = watched.received;
+  if (
+    error.code !== "trust/signature-invalid" ||
+    error.details["claims"] !== undefined ||
+    targets === undefined
+  ) {
+    return error;
+  }
+  try {
+    const forged = parseMetadata(watched.trusted.repository, "targets", targets).metadata;
+    const claims = claimedComponents(forged, watched.trusted.targets?.metadata);
+    const details = { ...error.details, claims };
+    return new OtaError(error.code, error.message, { cause: error, details });
+  } catch (failure) {
+    // Targets that do not parse claim nothing.
+    if (failure instanceof OtaError) return error;
+    throw failure;
+  }
+}
