@@ -20,7 +20,7 @@ import { ByteReader } from "./reader.ts";
 const MAGIC = [0x00, 0x61, 0x73, 0x6d];
 const CORE_MODULE_VERSION = [0x01, 0x00, 0x00, 0x00];
 const COMPONENT_VERSION = [0x0d, 0x00, 0x01, 0x00];
-const PREAMBLE_BYTES = 8;
+export const PREAMBLE_BYTES = 8;
 
 /**
  * Decodes one component.
@@ -38,8 +38,13 @@ export function decodeComponent(bytes: Uint8Array): ComponentDefinition {
   return readComponent(reader, 1);
 }
 
-/** Refuses what is no component of this version at all, with what its owner can do about it. */
-function refuseOtherFormats(bytes: Uint8Array): void {
+/**
+ * Refuses what is no component of this version at all, with what its owner can do about it.
+ *
+ * @param bytes the file's beginning, eight bytes or more if it has them.
+ * @throws ComponentError `component/not-a-component`.
+ */
+export function refuseOtherFormats(bytes: Uint8Array): void {
   if (!startsWith(bytes, 0, MAGIC)) {
     throw notAComponent("the file is not WebAssembly (its first bytes are not \\0asm); pack a component");
   }

@@ -39,5 +39,8 @@ export const MAX_ELEMENT_BYTES = 2 ** 28;
 /** What is left of a component file once its custom sections are dropped, in bytes. */
 export const MAX_COMPONENT_BYTES = 64 * 1024 * 1024;
 
+/** Sections of a component file and of the core modules in it together, custom ones included. */
+export const MAX_FILE_SECTIONS = 20_000;
+
 /** Custom sections kept with a core module ("name"), in bytes each; larger ones are dropped like the others. */
 export const MAX_KEPT_NAME_SECTION_BYTES = 256 * 1024;
