@@ -7,6 +7,7 @@
  */
 
 import type { ComponentDefinition, CoreModule } from "./ast.ts";
+import { type ComponentDescription, describeComponent as describeDefinition } from "./component-type.ts";
 import { decodeComponent } from "./decode.ts";
 import { ComponentError } from "./errors.ts";
 import { exportedObject } from "./exports.ts";
@@ -24,10 +25,12 @@ import { toHostError } from "./traps.ts";
 /** A component that was decoded and validated. It can be instantiated many times. */
 export class Component {
   readonly definition: ComponentDefinition;
+  readonly description: ComponentDescription;
   readonly #compiled = new Map<CoreModule, CompiledModule>();
 
-  constructor(definition: ComponentDefinition) {
+  constructor(definition: ComponentDefinition, description: ComponentDescription) {
     this.definition = definition;
+    this.description = description;
   }
 
   /** The embedded module, compiled with the limits in it; compiled once for the same limits. */
@@ -70,7 +73,13 @@ export interface Instance {
  * @throws ComponentError for anything that is not a valid component
  */
 export function compileComponent(bytes: Uint8Array): Component {
-  return new Component(decodeComponent(bytes));
+  const definition = decodeComponent(bytes);
+  return new Component(definition, describeDefinition(definition));
+}
+
+/** What the component imports and exports, by name. */
+export function describeComponent(component: Component): ComponentDescription {
+  return component.description;
 }
 
 /**
