@@ -47,7 +47,9 @@ export class Subscriber {
   attach(connection: Connection): void {
     this.#connection = connection;
     this.#subscriptions.reset(connection.sessionPresent);
-    this.#settle();
+    this.#busy = connection;
+    // At once: what is published next (the status) should find the device listening for its commands.
+    void this.#applyAll(connection);
   }
 
   /** The connection ended. */
