@@ -30,8 +30,8 @@ export interface BrokerAddress {
   readonly key?: Buffer;
 }
 
-/** A message that arrived; the payload may not be changed. */
-export type MessageHandler = (topic: string, payload: Uint8Array) => void;
+/** A message that arrived; the payload may not be changed. `retained`: it lay on the broker when we subscribed. */
+export type MessageHandler = (topic: string, payload: Uint8Array, retained: boolean) => void;
 
 interface Route {
   readonly filters: readonly string[];
@@ -72,9 +72,10 @@ export class BrokerConnection {
     });
     // Waited for only while an operation is under way.
     this.#lost.catch(() => {});
-    client.on("message", (topic, payload) => {
+    client.on("message", (topic, payload, packet) => {
       for (const route of this.#routes) {
-        if (route.filters.some((filter) => matchesFilter(filter, topic))) route.handler(topic, payload);
+        if (route.filters.some((filter) => matchesFilter(filter, topic)))
+          route.handler(topic, payload, packet.retain);
       }
     });
   }
@@ -114,6 +115,11 @@ export class BrokerConnection {
         }
       });
     };
+  }
+
+  /** Rejects with "fleet/broker-lost" when the connection ends unasked; never resolves. */
+  get lost(): Promise<never> {
+    return this.#lost;
   }
 
   /** Waits for `work`, but not longer than the connection lives. */

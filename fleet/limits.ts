@@ -57,3 +57,6 @@ export const MAX_FOLDER_LEVELS = 64;
 
 /** `skerry refresh` signs again what expires sooner, if that is less than half of its lifetime, in milliseconds: 30 days. */
 export const REFRESH_MARGIN_MS = 30 * 86_400_000;
+
+/** Root versions in one repository; a yearly rotation takes centuries. */
+export const MAX_ROOTS = 256;

@@ -7,7 +7,7 @@
 
 import { createHash } from "node:crypto";
 import type { JsonObject } from "../ota/json.ts";
-import { MAX_METADATA_BYTES, MAX_ROOT_ROTATIONS } from "../ota/limits.ts";
+import { MAX_METADATA_BYTES } from "../ota/limits.ts";
 import type {
   MetadataByRole,
   MetadataFile,
@@ -32,6 +32,7 @@ import type { Signer } from "../ota/signature.ts";
 import { FleetError } from "./errors.ts";
 import { readFileIfPresent, writeFileDurably } from "./files.ts";
 import { type KeyName, loadKey } from "./keys.ts";
+import { MAX_ROOTS } from "./limits.ts";
 import { metadataFile, type OnlineRole, type Repository, rootFile } from "./repository.ts";
 import { lifetimeMs } from "./settings.ts";
 
@@ -64,7 +65,7 @@ export function keyOf(name: RepositoryName, role: RoleName): KeyName {
 export async function loadMetadata(repository: Repository, name: RepositoryName): Promise<StoredMetadata> {
   const { folder } = repository;
   const roots: ParsedFile<Root>[] = [];
-  for (let version = 1; version <= MAX_ROOT_ROTATIONS; version++) {
+  for (let version = 1; version <= MAX_ROOTS; version++) {
     const root = await loadFile(rootFile(folder, name, version), name, "root");
     if (root === undefined) break;
     roots.push(root);

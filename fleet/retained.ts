@@ -36,12 +36,12 @@ export async function readRetained(
     else silence.after(markerCame ? RETAINED_SETTLE_MS : RETAINED_SETTLE_WITHOUT_MARKER_MS);
   };
   try {
-    const unsubscribe = await connection.subscribe(filters, (topic, payload) => {
+    const unsubscribe = await connection.subscribe(filters, (topic, payload, retained) => {
       if (topic === marker) {
         markerCame = true;
       } else {
         seen.add(topic);
-        handler(topic, payload);
+        handler(topic, payload, retained);
       }
       proceed();
     });

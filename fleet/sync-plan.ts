@@ -7,10 +7,11 @@ import { open } from "node:fs/promises";
 import { parseChunkList } from "../ota/chunk-list.ts";
 import { OtaError } from "../ota/errors.ts";
 import { MAX_COMPONENT_BYTES, MAX_PAYLOAD_BYTES } from "../ota/limits.ts";
+import { loadTrustedRepository } from "../ota/load-trusted.ts";
 import type { ParsedFile, RepositoryName, TargetInfo } from "../ota/metadata.ts";
 import { parseTargetPath, type TargetPath, targetPath } from "../ota/names.ts";
 import { createVerifier } from "../ota/signature.ts";
-import { type TrustedRepository, verifyRepository } from "../ota/trusted-repository.ts";
+import { verifyRepository } from "../ota/trusted-repository.ts";
 import { FleetError } from "./errors.ts";
 import { ioError, readRange } from "./files.ts";
 import { isConsistent, loadMetadata, type StoredMetadata } from "./metadata-store.ts";
@@ -23,6 +24,8 @@ export interface PlanOptions {
   readonly repositories?: readonly RepositoryName[];
   /** Blobs of that release only; default all. */
   readonly release?: { readonly module: string; readonly version: string };
+  /** Default true. */
+  readonly withBlobs?: boolean;
   readonly nowMs?: number;
 }
 
@@ -41,7 +44,8 @@ export async function planSync(repository: Repository, options: PlanOptions = {}
     for (const role of ["targets", "snapshot", "timestamp"] as const) {
       metadata.push(metadataItem(topics.metadata(name, role), stored[role]));
     }
-    if (name === "image") blobs = await planBlobs(repository, topics, stored, options.release);
+    if (name === "image" && options.withBlobs !== false)
+      blobs = await planBlobs(repository, topics, stored, options.release);
   }
   return { roots, blobs, metadata };
 }
@@ -74,14 +78,8 @@ async function verifyStored(stored: StoredMetadata, nowMs: number): Promise<void
     targets: targets.bytes,
   };
   const verifier = await createVerifier();
-  let trusted: TrustedRepository = {
-    repository: name,
-    root: first,
-    timestamp: undefined,
-    snapshot: undefined,
-    targets: undefined,
-  };
   try {
+    let { trusted } = loadTrustedRepository(name, first.bytes, {}, verifier);
     for (;;) {
       const verdict = verifyRepository(trusted, received, nowMs, verifier);
       if (verdict.kind === "current") return;

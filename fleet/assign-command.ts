@@ -1,0 +1,71 @@
+/** `skerry assign` */
+
+import { type Audience, assignRelease, parseReleaseName } from "./assign.ts";
+import {
+  BROKER_OPTIONS,
+  BROKER_USAGE,
+  brokerAddressOf,
+  type CommandCall,
+  type FleetCommand,
+  REPOSITORY_OPTIONS,
+  REPOSITORY_USAGE,
+  repositoryOf,
+} from "./command-line.ts";
+import { FleetError } from "./errors.ts";
+import { printSyncReport, syncRepository } from "./synchronize.ts";
+
+export const assignCommand: FleetCommand = {
+  usage: `usage: skerry assign MODULE@VERSION [--group NAME] [--percent N] [options]
+       skerry assign MODULE@VERSION --device ID [options]
+
+Chooses who runs a release: a share of a group, or one device. Raising the percent of the same release only adds devices.
+
+  --group NAME           default "default"
+  --percent N            share of the group's devices, 0 to 100; default 100
+  --device ID            pin one device; a pin goes before any group
+  --no-sync              change the folder only
+${REPOSITORY_USAGE}${BROKER_USAGE}`,
+  options: {
+    group: { type: "string" },
+    percent: { type: "string" },
+    device: { type: "string" },
+    "no-sync": { type: "boolean" },
+    ...REPOSITORY_OPTIONS,
+    ...BROKER_OPTIONS,
+  },
+  positionals: ["MODULE@VERSION"],
+  run: runAssign,
+};
+
+async function runAssign(call: CommandCall): Promise<number> {
+  const { module, version } = parseReleaseName(call.positionals[0] ?? "");
+  const audience = audienceOf(call);
+  const repository = await repositoryOf(call);
+  const { assignment } = await assignRelease(repository, { module, version, audience });
+  const who =
+    assignment.kind === "pin"
+      ? `device ${assignment.device}`
+      : `${assignment.percent} % of group ${assignment.group}`;
+  call.io.stdout.write(`${module}@${version}: assigned to ${who}\n`);
+  if (call.flag("no-sync")) return 0;
+  const address = await brokerAddressOf(call, repository);
+  const report = await syncRepository(repository, address, { repositories: ["director"] });
+  printSyncReport(call.io.stdout, address, report);
+  return 0;
+}
+
+function audienceOf(call: CommandCall): Audience {
+  const device = call.text("device");
+  const group = call.text("group");
+  const percent = call.text("percent");
+  if (device === undefined) {
+    if (percent !== undefined && !/^[0-9]{1,3}$/.test(percent)) {
+      throw new FleetError("fleet/usage", `--percent ${percent}: a whole number from 0 to 100 is expected`);
+    }
+    return { kind: "group", group: group ?? "default", percent: Number(percent ?? "100") };
+  }
+  if (group !== undefined || percent !== undefined) {
+    throw new FleetError("fleet/usage", "--device goes without --group and --percent");
+  }
+  return { kind: "device", device };
+}

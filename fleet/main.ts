@@ -1,0 +1,48 @@
+/**
+ * The operator's commands: finds the command, runs it, and turns errors into a line and an exit code: 0 done, 1 failed, 2 wrong usage.
+ */
+
+import { OtaError } from "../ota/errors.ts";
+import { type FleetCommand, type FleetIo, parseCall } from "./command-line.ts";
+import { FleetError } from "./errors.ts";
+
+/** Each is imported when it runs. */
+const COMMANDS: Readonly<Record<string, () => Promise<FleetCommand>>> = {
+  keys: async () => (await import("./keys-command.ts")).keysCommand,
+  publish: async () => (await import("./publish-command.ts")).publishCommand,
+  assign: async () => (await import("./assign-command.ts")).assignCommand,
+  sync: async () => (await import("./sync-command.ts")).syncCommand,
+  refresh: async () => (await import("./refresh-command.ts")).refreshCommand,
+  devices: async () => (await import("./devices-command.ts")).devicesCommand,
+  watch: async () => (await import("./watch-command.ts")).watchCommand,
+};
+
+/** Runs `<command> <arguments…>` and resolves to its exit code; errors are written to `io.stderr`. */
+export async function runFleetCommand(argv: readonly string[], io: FleetIo): Promise<number> {
+  const [name = "", ...rest] = argv;
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (load === undefined) {
+    io.stderr.write(`error: unknown command "${name}": use one of ${Object.keys(COMMANDS).join(", ")}\n`);
+    return 2;
+  }
+  const command = await load();
+  if (rest.includes("--help") || rest.includes("-h")) {
+    io.stdout.write(command.usage);
+    return 0;
+  }
+  try {
+    return await command.run(parseCall(command, rest, io));
+  } catch (error) {
+    return report(error, command, io);
+  }
+}
+
+function report(error: unknown, command: FleetCommand, io: FleetIo): number {
+  if (!(error instanceof FleetError || error instanceof OtaError)) throw error;
+  if (error.code === "fleet/usage") {
+    io.stderr.write(`error: ${error.message}\n\n${command.usage}`);
+    return 2;
+  }
+  io.stderr.write(`error: ${error.message} (${error.code})\n`);
+  return 1;
+}

@@ -1,0 +1,55 @@
+/** `skerry publish` */
+
+import {
+  BROKER_OPTIONS,
+  BROKER_USAGE,
+  brokerAddressOf,
+  type CommandCall,
+  count,
+  type FleetCommand,
+  REPOSITORY_OPTIONS,
+  REPOSITORY_USAGE,
+  repositoryOf,
+} from "./command-line.ts";
+import { FleetError } from "./errors.ts";
+import { publishRelease } from "./publish.ts";
+import { printSyncReport, syncRepository } from "./synchronize.ts";
+
+export const publishCommand: FleetCommand = {
+  usage: `usage: skerry publish COMPONENT --manifest module.toml [options]
+
+Adds a release to the repository, signs it and makes the broker hold it. Who runs it is for \`skerry assign\` to say.
+
+  --manifest FILE        name, version and requests of the module
+  --no-sync              change the folder only
+${REPOSITORY_USAGE}${BROKER_USAGE}`,
+  options: {
+    manifest: { type: "string" },
+    "no-sync": { type: "boolean" },
+    ...REPOSITORY_OPTIONS,
+    ...BROKER_OPTIONS,
+  },
+  positionals: ["the component's file"],
+  run: runPublish,
+};
+
+async function runPublish(call: CommandCall): Promise<number> {
+  const [componentPath = ""] = call.positionals;
+  const manifestPath = call.text("manifest");
+  if (manifestPath === undefined) throw new FleetError("fleet/usage", "--manifest module.toml is missing");
+  const repository = await repositoryOf(call);
+  const release = await publishRelease(repository, { componentPath, manifestPath });
+  const { module, version } = release;
+  const size = `${count(release.componentBytes, "byte")} in ${count(release.chunks, "chunk")}`;
+  call.io.stdout.write(
+    release.isNew
+      ? `${module}@${version}: release ${release.release}, ${size}\n`
+      : `${module}@${version} was published already, with the same bytes: release ${release.release}, ${size}\n`,
+  );
+  if (call.flag("no-sync")) return 0;
+  const address = await brokerAddressOf(call, repository);
+  // Only what this release is about: a build machine's user need not be allowed to write the director's topics.
+  const scope = { repositories: ["image"], release: { module, version } } as const;
+  printSyncReport(call.io.stdout, address, await syncRepository(repository, address, scope));
+  return 0;
+}

@@ -1,0 +1,34 @@
+/** The folder onto the broker: plan, connect, sync, and one line that says what it came to. */
+
+import { type BrokerAddress, connectBroker } from "./broker.ts";
+import { count, type TextOutput } from "./command-line.ts";
+import type { Repository } from "./repository.ts";
+import { type SyncOptions, type SyncReport, syncBroker } from "./sync.ts";
+import { type PlanOptions, planSync } from "./sync-plan.ts";
+
+/** Makes the broker hold what the folder says, or the part of it that `options` names. Throws FleetError. */
+export async function syncRepository(
+  repository: Repository,
+  address: BrokerAddress,
+  options: PlanOptions & SyncOptions = {},
+): Promise<SyncReport> {
+  const plan = await planSync(repository, options);
+  const connection = await connectBroker(address);
+  try {
+    return await syncBroker(connection, plan, options);
+  } finally {
+    await connection.end();
+  }
+}
+
+/** Tells a person what a sync did. */
+export function printSyncReport(output: TextOutput, address: BrokerAddress, report: SyncReport): void {
+  const { blobsTotal, blobsPublished, blobBytesPublished, metadataPublished } = report;
+  const blobs =
+    blobsTotal === 0
+      ? ""
+      : `${count(blobsPublished, "chunk")} of ${blobsTotal} new to it (${count(blobBytesPublished, "byte")}), `;
+  const metadata =
+    metadataPublished.length === 0 ? "no metadata" : count(metadataPublished.length, "metadata file");
+  output.write(`${address.url}: ${blobs}${metadata} published; verified by reading back\n`);
+}
