@@ -2,18 +2,24 @@
  * Reads a component from disk without the custom sections that only tools need: DWARF, producers, source maps.
  *
  * Component Model, Binary.md "Component Definitions" and WebAssembly Core 3.0 §5.5.3 "Custom Section": custom sections
- * carry no meaning. Those at the top level are dropped, and those of core modules but "name", which gives a trap's
- * stack its function names. Section headers are read one by one, what is dropped is never read, and what is kept is
- * read straight into its place: memory grows with what is kept, not with the file. Nested components stay whole.
+ * carry no meaning. Those of components are dropped at every level, and those of core modules but "name", which gives
+ * a trap's stack its function names. Section headers are read one by one, what is dropped is never read, and what is
+ * kept is read straight into its place: memory grows with what is kept, not with the file.
  */
 
 import { type FileHandle, open } from "node:fs/promises";
 import { PREAMBLE_BYTES, refuseOtherFormats } from "./component/decode.ts";
 import { ComponentError } from "./component/errors.ts";
-import { MAX_COMPONENT_BYTES, MAX_FILE_SECTIONS, MAX_KEPT_NAME_SECTION_BYTES } from "./component/limits.ts";
+import {
+  MAX_COMPONENT_BYTES,
+  MAX_FILE_SECTIONS,
+  MAX_KEPT_NAME_SECTION_BYTES,
+  MAX_NESTING_LEVELS,
+} from "./component/limits.ts";
 
 const CUSTOM_SECTION = 0;
 const CORE_MODULE_SECTION = 1;
+const COMPONENT_SECTION = 4;
 /** An id, and a size in LEB128. */
 const MAX_HEADER_BYTES = 6;
 /** How much is read at once to look at headers. */
@@ -49,40 +55,58 @@ export async function readComponentFile(path: string, limits: ReadComponentLimit
     const { size } = await file.stat();
     const window = new FileWindow(file, size);
     refuseOtherFormats(await window.bytes(0, PREAMBLE_BYTES));
-    const pieces = new Pieces(limits.maxBytes ?? MAX_COMPONENT_BYTES);
-    await keepComponent(window, pieces);
+    const room = limits.maxBytes ?? MAX_COMPONENT_BYTES;
+    const pieces = await keptPieces(window, { kind: "component", start: 0, end: size, levels: 1 }, room);
     return await pieces.read(file);
   } finally {
     await file.close();
   }
 }
 
-async function keepComponent(window: FileWindow, pieces: Pieces): Promise<void> {
-  pieces.keep(0, PREAMBLE_BYTES);
-  for (let position = PREAMBLE_BYTES; position < window.fileBytes; ) {
-    const section = await window.section(position, window.fileBytes);
-    if (section.id === CORE_MODULE_SECTION) await keepCoreModule(window, section, pieces);
-    else if (section.id !== CUSTOM_SECTION) pieces.keep(section.start, section.end);
+/** A component or core module inside the file. */
+interface Binary {
+  readonly kind: "component" | "core-module";
+  readonly start: number;
+  readonly end: number;
+  /** This binary and those around it. */
+  readonly levels: number;
+}
+
+/** What is kept of a binary, of `room` bytes at most. */
+async function keptPieces(window: FileWindow, binary: Binary, room: number): Promise<Pieces> {
+  const { kind, start, end, levels } = binary;
+  if (levels > MAX_NESTING_LEVELS)
+    throw limitExceeded(`more than ${MAX_NESTING_LEVELS} levels of nesting`, start);
+  const pieces = new Pieces(room);
+  const preambleEnd = Math.min(start + PREAMBLE_BYTES, end);
+  pieces.keep(start, preambleEnd);
+  for (let position = preambleEnd; position < end; ) {
+    const section = await window.section(position, end);
+    const nested = kind === "component" ? nestedBinary(section, levels + 1) : undefined;
+    if (nested !== undefined) {
+      const inner = await keptPieces(window, nested, pieces.remainingBytes);
+      // The section's size is that of what is left in it.
+      pieces.insert(Uint8Array.of(section.id, ...encodeU32(inner.totalBytes)));
+      pieces.append(inner);
+    } else if (
+      section.id !== CUSTOM_SECTION ||
+      (kind === "core-module" && (await isWantedName(window, section)))
+    ) {
+      pieces.keep(section.start, section.end);
+    }
     position = section.end;
   }
+  return pieces;
 }
 
-/** Keeps a core module's section with what is left of its body, and the size that this makes. */
-async function keepCoreModule(window: FileWindow, section: Section, pieces: Pieces): Promise<void> {
-  const body = new Pieces(pieces.remainingBytes);
-  const bodyPreambleEnd = Math.min(section.bodyStart + PREAMBLE_BYTES, section.end);
-  body.keep(section.bodyStart, bodyPreambleEnd);
-  for (let position = bodyPreambleEnd; position < section.end; ) {
-    const inner = await window.section(position, section.end);
-    if (inner.id !== CUSTOM_SECTION || (await isWantedNameSection(window, inner)))
-      body.keep(inner.start, inner.end);
-    position = inner.end;
-  }
-  pieces.insert(Uint8Array.of(CORE_MODULE_SECTION, ...encodeU32(body.totalBytes)));
-  pieces.append(body);
+function nestedBinary(section: Section, levels: number): Binary | undefined {
+  const { id, bodyStart, end } = section;
+  if (id === CORE_MODULE_SECTION) return { kind: "core-module", start: bodyStart, end, levels };
+  if (id === COMPONENT_SECTION) return { kind: "component", start: bodyStart, end, levels };
+  return undefined;
 }
 
-async function isWantedNameSection(window: FileWindow, section: Section): Promise<boolean> {
+async function isWantedName(window: FileWindow, section: Section): Promise<boolean> {
   const bodyBytes = section.end - section.bodyStart;
   if (bodyBytes < NAME_SECTION_START.length || bodyBytes > MAX_KEPT_NAME_SECTION_BYTES) return false;
   const start = await window.bytes(section.bodyStart, NAME_SECTION_START.length);
