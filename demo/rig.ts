@@ -1,0 +1,242 @@
+/**
+ * A whole fleet of one device in a temporary folder: the operator's repository, the device's configuration, the agent as a process of
+ * its own, and what the device publishes. The demo, the benchmarks and the end-to-end tests stand on it.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { assignRelease } from "../fleet/assign.ts";
+import { type BrokerConnection, connectBroker } from "../fleet/broker.ts";
+import { initRepository } from "../fleet/init.ts";
+import { publishRelease } from "../fleet/publish.ts";
+import type { Repository } from "../fleet/repository.ts";
+import { syncRepository } from "../fleet/synchronize.ts";
+import { type DeviceEvent, parseDeviceEvent } from "./device-events.ts";
+
+const STOP_TIMEOUT_MS = 15_000;
+const EXAMPLES = fileURLToPath(new URL("../examples/", import.meta.url));
+const SOURCES_ENTRY = fileURLToPath(new URL("../skerry.js", import.meta.url));
+
+export interface RigOptions {
+  readonly brokerUrl: string;
+  /** Unique where the broker is shared: everything below its topics is removed at the end. */
+  readonly fleet: string;
+  readonly deviceId: string;
+  readonly onEvent: (event: DeviceEvent) => void;
+  /** `topic` is relative to the device: `telemetry/acme.thermo/temperature`. */
+  readonly onTelemetry: (topic: string, payload: string) => void;
+  /** The program that is the agent: arguments of node before `agent --config …`. The sources unless said. */
+  readonly agentArguments?: readonly string[];
+  readonly agentEnvironment?: Readonly<Record<string, string>>;
+}
+
+/** An example module of `examples/`, as it is published here. */
+export interface ExampleRelease {
+  readonly component: string;
+  readonly manifest: string;
+  readonly version: string;
+  /** Lines of the manifest that are other here, by their keys. */
+  readonly changes?: Readonly<Record<string, string>>;
+}
+
+export class Rig {
+  readonly folder: string;
+  readonly repository: Repository;
+  readonly #options: RigOptions;
+  readonly #connection: BrokerConnection;
+  #agent: ChildProcess | undefined;
+
+  private constructor(
+    folder: string,
+    repository: Repository,
+    options: RigOptions,
+    connection: BrokerConnection,
+  ) {
+    this.folder = folder;
+    this.repository = repository;
+    this.#options = options;
+    this.#connection = connection;
+  }
+
+  /** Makes keys, repository and device configuration; the broker holds them and nothing runs yet. */
+  static async create(options: RigOptions): Promise<Rig> {
+    const folder = await mkdtemp(join(tmpdir(), "skerry-"));
+    const { repository, roots } = await initRepository({
+      folder: join(folder, "fleet"),
+      fleet: options.fleet,
+      brokerUrl: options.brokerUrl,
+    });
+    await mkdir(join(folder, "device"));
+    await writeFile(join(folder, "device", "device.toml"), deviceToml(options, roots));
+    const connection = await connectBroker({ url: options.brokerUrl });
+    const rig = new Rig(folder, repository, options, connection);
+    await rig.#follow();
+    await rig.sync();
+    return rig;
+  }
+
+  get deviceToml(): string {
+    return join(this.folder, "device", "device.toml");
+  }
+
+  get agentLog(): string {
+    return join(this.folder, "device", "agent.log");
+  }
+
+  /** Process id of the running agent. */
+  get agentPid(): number {
+    const pid = this.#agent?.pid;
+    if (pid === undefined) throw new Error("the agent is not running");
+    return pid;
+  }
+
+  async startAgent(): Promise<void> {
+    const log = await open(this.agentLog, "a");
+    const program = this.#options.agentArguments ?? [SOURCES_ENTRY];
+    this.#agent = spawn(process.execPath, [...program, "agent", "--config", this.deviceToml], {
+      stdio: ["ignore", log.fd, log.fd],
+      env: { ...process.env, ...this.#options.agentEnvironment },
+    });
+    await once(this.#agent, "spawn");
+    await log.close();
+  }
+
+  /** SIGTERM; resolves to the agent's exit code, or undefined if it had to be killed. */
+  async stopAgent(): Promise<number | undefined> {
+    const agent = this.#agent;
+    this.#agent = undefined;
+    if (agent === undefined) return undefined;
+    if (agent.exitCode !== null) return agent.exitCode;
+    const timer = setTimeout(() => agent.kill("SIGKILL"), STOP_TIMEOUT_MS);
+    const exited = once(agent, "exit");
+    agent.kill("SIGTERM");
+    await exited;
+    clearTimeout(timer);
+    return agent.exitCode ?? undefined;
+  }
+
+  /** As a power cut ends it. */
+  async killAgent(): Promise<void> {
+    const agent = this.#agent;
+    this.#agent = undefined;
+    if (agent === undefined || agent.exitCode !== null) return;
+    const exited = once(agent, "exit");
+    agent.kill("SIGKILL");
+    await exited;
+  }
+
+  /** Publishes an example and assigns it to the device's group. */
+  async release(example: ExampleRelease): Promise<{ module: string; version: string; bytes: number }> {
+    const manifest = join(this.folder, "module.toml");
+    await writeFile(manifest, await manifestText(example));
+    const published = await publishRelease(this.repository, {
+      componentPath: join(EXAMPLES, example.component),
+      manifestPath: manifest,
+    });
+    const { module, version } = published;
+    await assignRelease(this.repository, {
+      module,
+      version,
+      audience: { kind: "group", group: "default", percent: 100 },
+    });
+    await this.sync();
+    return { module, version, bytes: published.componentBytes };
+  }
+
+  async sync(options: { readonly force?: boolean } = {}): Promise<void> {
+    await syncRepository(this.repository, { url: this.#options.brokerUrl }, options);
+  }
+
+  /** Writes to the broker past the operator's tools, as whoever got hold of its password can. */
+  async publishRaw(topic: string, payload: Uint8Array): Promise<void> {
+    await this.#connection.publishRetained(`skerry/v1/${this.#options.fleet}/${topic}`, payload);
+  }
+
+  /** Ends everything and removes the folder and what the broker retains. */
+  async close(): Promise<void> {
+    await this.stopAgent();
+    await this.#clearBroker();
+    await this.#connection.end();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  async #follow(): Promise<void> {
+    const device = `skerry/v1/${this.#options.fleet}/device/${this.#options.deviceId}/`;
+    await this.#connection.subscribe([`${device}event`, `${device}telemetry/#`], (topic, payload) => {
+      const rest = topic.slice(device.length);
+      if (rest !== "event") this.#options.onTelemetry(rest, Buffer.from(payload).toString("utf8"));
+      else {
+        const event = parseDeviceEvent(payload);
+        if (event !== undefined) this.#options.onEvent(event);
+      }
+    });
+  }
+
+  async #clearBroker(): Promise<void> {
+    const retained = new Set<string>();
+    const done = await this.#connection.subscribe(
+      [`skerry/v1/${this.#options.fleet}/#`],
+      (topic, payload) => {
+        if (payload.byteLength > 0) retained.add(topic);
+      },
+    );
+    // The broker's answer to this comes after the retained messages.
+    await this.#connection.publishRetained(`skerry/v1/${this.#options.fleet}/end`, new Uint8Array(0));
+    await done();
+    for (const topic of retained) await this.#connection.publishRetained(topic, new Uint8Array(0));
+  }
+}
+
+async function manifestText(example: ExampleRelease): Promise<string> {
+  let text = await readFile(join(EXAMPLES, example.manifest), "utf8");
+  const changes = { version: `"${example.version}"`, ...example.changes };
+  for (const [key, value] of Object.entries(changes)) {
+    const line = new RegExp(`^${key} = .*$`, "m");
+    if (!line.test(text)) throw new Error(`${example.manifest} has no line for ${key}`);
+    text = text.replace(line, `${key} = ${value}`);
+  }
+  return text;
+}
+
+function deviceToml(
+  options: RigOptions,
+  roots: { readonly image: string; readonly director: string },
+): string {
+  return `fleet = "${options.fleet}"
+id = "${options.deviceId}"
+groups = ["default"]
+state_dir = "state"
+
+[broker]
+url = "${options.brokerUrl}"
+
+[trust]
+image_root = "${roots.image}"
+director_root = "${roots.director}"
+
+[sensor.ambient]
+driver = "simulated"
+start = 21.5
+amplitude = 2.0
+period = "1m"
+unit = "Cel"
+
+[serial.modbus0]
+driver = "virtual"
+
+[[grant]]
+module = "acme/*"
+sensor = ["ambient"]
+publish = ["telemetry/#"]
+memory = "4MiB"
+
+[[grant]]
+module = "acme/modbus"
+serial = ["modbus0"]
+publish = ["telemetry/#"]
+memory = "8MiB"
+`;
+}

@@ -1,0 +1,124 @@
+/**
+ * The demo's story, and what has to happen in each chapter: the main job from a first install to what a device must refuse.
+ */
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { forgeRelease } from "./attacker.ts";
+import type { DeviceEvent } from "./device-events.ts";
+import type { Display } from "./display.ts";
+import type { Expectations } from "./expectations.ts";
+import type { ExampleRelease, Rig } from "./rig.ts";
+
+const THERMO = "acme/thermo";
+const FORGED_VERSION = "1.3.0";
+/** Short enough for a demo; a real module's window is minutes. */
+const THERMO_CHANGES = { window: '"2s"', THERMO_PERIOD_MS: '"250"' };
+
+const thermo = (version: string): ExampleRelease => ({
+  component: `thermo-c/thermo-${version}.wasm`,
+  manifest: "thermo-c/module.toml",
+  version,
+  changes: THERMO_CHANGES,
+});
+
+const greedy: ExampleRelease = {
+  component: "greedy-c/greedy-1.0.0.wasm",
+  manifest: "greedy-c/module.toml",
+  version: "1.0.0",
+};
+
+/** Plays the story; true if every chapter came out as said. */
+export async function play(rig: Rig, display: Display, expect: Expectations): Promise<boolean> {
+  const chapters: readonly Chapter[] = [
+    firstInstall,
+    liveUpdate,
+    rollback,
+    forgedSignature,
+    importNotGranted,
+  ];
+  let allOk = true;
+  for (const chapter of chapters) {
+    const ok = await chapter(rig, display, expect);
+    allOk &&= ok;
+  }
+  return allOk;
+}
+
+type Chapter = (rig: Rig, display: Display, expect: Expectations) => Promise<boolean>;
+
+const INSTALL_EVENTS = ["fetching", "verified", "staged", "trial", "committed"] as const;
+
+async function firstInstall(rig: Rig, display: Display, expect: Expectations): Promise<boolean> {
+  display.chapter("1. The first install");
+  await publish(rig, display, thermo("1.0.0"));
+  const installed = await expect.events(INSTALL_EVENTS.map((event) => ({ event, version: "1.0.0" })));
+  const flowing = await expect.telemetry("acme.thermo/temperature");
+  return conclude(
+    display,
+    installed && flowing,
+    "1.0.0 was fetched, verified, staged, tried and committed; telemetry flows",
+  );
+}
+
+async function liveUpdate(rig: Rig, display: Display, expect: Expectations): Promise<boolean> {
+  display.chapter("2. An update");
+  await publish(rig, display, thermo("1.1.0"));
+  const installed = await expect.events(INSTALL_EVENTS.map((event) => ({ event, version: "1.1.0" })));
+  const flowing = await expect.telemetry("acme.thermo/temperature", '"avg"');
+  return conclude(display, installed && flowing, "1.1.0 took over live; its telemetry has the new average");
+}
+
+async function rollback(rig: Rig, display: Display, expect: Expectations): Promise<boolean> {
+  display.chapter("3. A release that traps during its trial");
+  await publish(rig, display, thermo("1.2.0"));
+  const rolledBack = await expect.events([
+    { event: "trial", version: "1.2.0" },
+    { event: "rolled-back", version: "1.2.0", code: "trial/trap" },
+  ]);
+  const flowing = await expect.telemetry("acme.thermo/temperature", '"avg"');
+  return conclude(display, rolledBack && flowing, "1.2.0 was rolled back to 1.1.0; telemetry flows again");
+}
+
+async function forgedSignature(rig: Rig, display: Display, expect: Expectations): Promise<boolean> {
+  display.chapter("4. An attacker with the broker's password and keys of his own");
+  const component = await readFile(
+    fileURLToPath(new URL("../examples/thermo-c/thermo-1.0.0.wasm", import.meta.url)),
+  );
+  await forgeRelease(rig, THERMO, FORGED_VERSION, component);
+  display.action(`forged ${THERMO}@${FORGED_VERSION} on the broker`);
+  const refused = await expect.events([
+    { event: "refused", version: FORGED_VERSION, code: "trust/signature-invalid" },
+  ]);
+  await rig.sync({ force: true });
+  display.action("skerry sync --force: the broker holds the genuine metadata again");
+  const flowing = await expect.telemetry("acme.thermo/temperature", '"avg"');
+  return conclude(display, refused && flowing, `${FORGED_VERSION} was refused; 1.1.0 runs on`);
+}
+
+async function importNotGranted(rig: Rig, display: Display, expect: Expectations): Promise<boolean> {
+  display.chapter("5. A module that wants more than the device's owner grants");
+  await publish(rig, display, greedy);
+  const namesImport = (event: DeviceEvent): boolean =>
+    event.message?.includes("skerry:device/serial@0.1.0") ?? false;
+  const refused = await expect.events([
+    { event: "refused", version: "1.0.0", code: "stage/import-not-granted", also: namesImport },
+  ]);
+  const flowing = await expect.telemetry("acme.thermo/temperature", '"avg"');
+  return conclude(
+    display,
+    refused && flowing,
+    "its import was refused by name before a line of it ran; 1.1.0 runs on",
+  );
+}
+
+async function publish(rig: Rig, display: Display, example: ExampleRelease): Promise<void> {
+  const { module, version, bytes } = await rig.release(example);
+  display.action(
+    `skerry publish, skerry assign ${module}@${version} --group default (${(bytes / 1024).toFixed(0)} KiB)`,
+  );
+}
+
+function conclude(display: Display, ok: boolean, text: string): boolean {
+  display.verdict(ok, ok ? text : `did not come out as said: ${text}`);
+  return ok;
+}
