@@ -52,11 +52,11 @@ export function checkSignatures(
   file: ParsedFile<unknown>,
   root: Root,
   verifier: SignatureVerifier,
-  options: { readonly foreignRoot?: Root | undefined; readonly claims?: readonly string[] } = {},
+  options: { readonly foreignRoot?: Root | undefined; readonly claims?: () => readonly string[] } = {},
 ): OtaError | undefined {
   const tally = tallySignatures(file, root.keys, root.roles[subject.role], verifier);
   if (tally.kind === "met") return undefined;
-  const claims = options.claims ?? [];
+  const claims = options.claims?.() ?? [];
   const details = claims.length === 0 ? {} : { claims };
   if (isSignedByForeignRoot(subject.role, file, root, options.foreignRoot)) {
     throw refuseFile(

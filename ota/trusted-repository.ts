@@ -13,7 +13,7 @@
  * stays so. What can't be on its way by right (a false signature, an older version, an expired file, no JSON) is thrown at once.
  * Example, trusted at version 5, the publisher writes targets, snapshot and timestamp 6:
  *
- *     received targets 6                    → incomplete, waiting for timestamp, "trust/mix-and-match-attack" if it stays so
+ *     received targets 6                    → incomplete, waiting for snapshot, "trust/mix-and-match-attack" if it stays so
  *     received targets 6 and timestamp 6    → incomplete, waiting for snapshot
  *     received all three                    → updated, changed: timestamp, snapshot, targets
  *     the same again                        → current
@@ -189,7 +189,8 @@ function checkSigned(
 ): Incomplete | undefined {
   const { trusted, verifier, foreignRoot } = update;
   const { metadata } = file;
-  const claims = metadata.type === "targets" ? claimedComponents(metadata, trusted.targets?.metadata) : [];
+  const claims = () =>
+    metadata.type === "targets" ? claimedComponents(metadata, trusted.targets?.metadata) : [];
   const subject = subjectOf(update, role, file);
   const error = checkSignatures(subject, file, trusted.root.metadata, verifier, { foreignRoot, claims });
   return error && { kind: "incomplete", waitingFor: "root", error };
@@ -227,17 +228,21 @@ function checkNamed(
   }
 }
 
-/** What lies on a topic beside a trusted set that is complete without it: on its way, or an attack. */
+/**
+ * What lies on the topics beside a trusted set that is complete without it: on its way, or an attack. Both are looked at, since a
+ * forged one throws; of two that are on their way the upper one says more.
+ */
 function judgeStrays(update: Update, timestamp: Timestamp, snapshot: Snapshot): Incomplete | undefined {
-  const { trusted, received } = update;
-  for (const role of ["targets", "snapshot"] as const) {
-    const bytes = received[role];
-    if (bytes === undefined || (trusted[role] !== undefined && isSame(trusted[role].bytes, bytes))) continue;
-    const named = role === "snapshot" ? timestamp.snapshot : namedTargets(snapshot);
-    const outcome = takeReceived(update, role, named);
-    if (outcome.kind === "incomplete") return outcome;
-  }
-  return undefined;
+  const targets = judgeStray(update, "targets", namedTargets(snapshot));
+  return judgeStray(update, "snapshot", timestamp.snapshot) ?? targets;
+}
+
+function judgeStray(update: Update, role: NamedRole, named: MetadataFile): Incomplete | undefined {
+  const bytes = update.received[role];
+  const trusted = update.trusted[role];
+  if (bytes === undefined || (trusted !== undefined && isSame(trusted.bytes, bytes))) return undefined;
+  const outcome = takeReceived(update, role, named);
+  return outcome.kind === "incomplete" ? outcome : undefined;
 }
 
 function namedTargets(snapshot: Snapshot): MetadataFile {
