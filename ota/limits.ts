@@ -91,3 +91,17 @@ export const MAX_HEALTH_WINDOW_MS = 60 * 60 * 1_000;
 
 /** One generation of the agent's state file, in bytes. */
 export const MAX_STATE_BYTES = 1024 * 1024;
+
+/** Starts of one trial: an agent that died in this many gives the version up. */
+export const MAX_TRIAL_STARTS = 3;
+
+/** Between two attempts to fetch a release, in milliseconds; doubles from the one to the other. */
+export const FETCH_RETRY_MIN_MS = 5_000;
+export const FETCH_RETRY_MAX_MS = 60 * 60 * 1_000;
+
+/** Before a committed version that ended is started again, in milliseconds; doubles from the one to the other. */
+export const RESTART_DELAY_MIN_MS = 1_000;
+export const RESTART_DELAY_MAX_MS = 5 * 60 * 1_000;
+
+/** A version that ran this long before it ended starts again after the shortest delay, in milliseconds. */
+export const STABLE_RUN_MS = 10 * 60 * 1_000;
