@@ -3,6 +3,7 @@
 #
 # WASI is stubbed out: the module needs nothing of it, and so imports nothing but what its world says. (A call of
 # console.log or Date.now would trap; leave --backend-qjs-stub-wasi away to have them.)
+# Two builds differ in a few bytes: the snapshot of the started interpreter holds a random seed.
 set -eu
 cd "$(dirname "$0")"
 PATH="$PWD/../../node_modules/.bin:$PATH"

@@ -55,12 +55,17 @@ static int32_t trend(const history *samples) {
 }
 #endif
 
-/** Appends `"key":12.345` to the text in `out`, with a comma before it unless it is the first. */
-static void append_milli(char *out, size_t size, const char *key, int32_t milli) {
-  const size_t used = strlen(out);
+typedef struct {
+  char text[16];
+} decimal;
+
+/** Thousandths as text: -12345 is "-12.345". */
+static decimal decimal_of(int32_t milli) {
   const uint32_t magnitude = milli < 0 ? 0u - (uint32_t)milli : (uint32_t)milli;
-  snprintf(out + used, size - used, "%s\"%s\":%s%u.%03u", used > 1 ? "," : "", key, milli < 0 ? "-" : "",
-           (unsigned)(magnitude / 1000), (unsigned)(magnitude % 1000));
+  decimal out;
+  snprintf(out.text, sizeof out.text, "%s%u.%03u", milli < 0 ? "-" : "", (unsigned)(magnitude / 1000),
+           (unsigned)(magnitude % 1000));
+  return out;
 }
 
 static const char *sensor_error_text(uint8_t error) {
@@ -87,21 +92,20 @@ static void sleep_ms(uint32_t milliseconds) {
 
 /** Publishes one sample. Returns whether the module can go on: a grant that is missing will not come. */
 static int publish(const history *samples, int32_t milli, skerry_bytes unit, uint64_t time_ns) {
-  char json[192] = "{";
-  append_milli(json, sizeof json, "value", milli);
+  char json[192];
+  int used = snprintf(json, sizeof json, "{\"value\":%s", decimal_of(milli).text);
 #if THERMO_MINOR >= 1
-  append_milli(json, sizeof json, "avg", average(samples));
+  used += snprintf(json + used, sizeof json - used, ",\"avg\":%s", decimal_of(average(samples)).text);
 #endif
 #if THERMO_MINOR >= 2
-  append_milli(json, sizeof json, "trend", trend(samples));
+  used += snprintf(json + used, sizeof json - used, ",\"trend\":%s", decimal_of(trend(samples)).text);
 #endif
-  const size_t used = strlen(json);
-  snprintf(json + used, sizeof json - used, ",\"unit\":\"%.*s\",\"sample\":%d,\"timeMs\":%llu}",
-           unit.length < 16 ? (int)unit.length : 16, (const char *)unit.data, (int)samples->count,
-           (unsigned long long)(time_ns / 1000000));
+  used += snprintf(json + used, sizeof json - used, ",\"unit\":\"%.*s\",\"sample\":%d,\"timeMs\":%llu}",
+                   unit.length < 16 ? (int)unit.length : 16, (const char *)unit.data, (int)samples->count,
+                   (unsigned long long)(time_ns / 1000000));
 
   messaging_publish_result result;
-  messaging_publish(TOPIC, strlen(TOPIC), json, strlen(json), &result);
+  messaging_publish(TOPIC, strlen(TOPIC), json, (size_t)used, &result);
   if (!result.is_error) return 1;
   printf("sample %d was not published (error %d)\n", (int)samples->count, result.error);
   return result.error != MESSAGING_NOT_GRANTED && result.error != MESSAGING_INVALID_TOPIC;
@@ -125,9 +129,7 @@ static int sample(int32_t sensor, history *samples) {
   add(samples, milli);
   const int go_on = publish(samples, milli, result.reading.unit, result.reading.time_ns);
   if (samples->count % SAMPLES_PER_LOG_LINE == 1) {
-    char line[64] = "";
-    append_milli(line, sizeof line, "value", milli);
-    printf("sample %d: %s\n", (int)samples->count, line);
+    printf("sample %d: %s\n", (int)samples->count, decimal_of(milli).text);
   }
   skerry_free(result.reading.unit);
   return go_on;

@@ -1,0 +1,129 @@
+/**
+ * What a module gets: the policy's decision on a request. Pure, and deny by default: everything that is asked for has
+ * to be granted by an entry whose pattern fits the module's name; several entries add up.
+ */
+
+import { coversFilter } from "./topic-filter.ts";
+
+/** One `[[grant]]` of the policy. */
+export type Grant = {
+  /** `publisher/name`, `publisher/*`, or both starred for every module. */
+  readonly module: string;
+  readonly sensor: readonly string[];
+  readonly serial: readonly string[];
+  /** Topic filters relative to the module. */
+  readonly publish: readonly string[];
+  /** Linear memory, in bytes. */
+  readonly memoryBytes: number;
+};
+
+/** What a module's manifest asks for. */
+export type GrantRequest = {
+  readonly sensor: readonly string[];
+  readonly serial: readonly string[];
+  readonly publish: readonly string[];
+  readonly memoryBytes: number;
+};
+
+/** What a module may do: what it asked for, never more. */
+export type Grants = {
+  readonly sensors: readonly string[];
+  readonly serial: readonly string[];
+  readonly publish: readonly string[];
+  readonly memoryBytes: number;
+};
+
+/** One thing that was asked for and not granted. */
+export type Refusal = {
+  readonly capability: "module" | "sensor" | "serial" | "publish" | "memory";
+  /** The sensor, port or topic filter; the module for "module"; the bytes for "memory". */
+  readonly name: string;
+  /** For the operator: what is missing, and what to write into the policy. */
+  readonly message: string;
+};
+
+export type GrantDecision =
+  | { readonly kind: "granted"; readonly grants: Grants }
+  | { readonly kind: "refused"; readonly refusals: readonly Refusal[] };
+
+/** Decides on a request: all of it, or a refusal for each part that no grant covers. */
+export function decideGrants(
+  policy: { readonly grants: readonly Grant[] },
+  moduleName: string,
+  request: GrantRequest,
+): GrantDecision {
+  const grants = policy.grants.filter((grant) => matchesModule(grant.module, moduleName));
+  const refusals =
+    grants.length === 0 ? [noGrantAtAll(moduleName)] : [...refusalsOf(grants, moduleName, request)];
+  if (refusals.length > 0) return { kind: "refused", refusals };
+  const { sensor, serial, publish, memoryBytes } = request;
+  return { kind: "granted", grants: { sensors: sensor, serial, publish, memoryBytes } };
+}
+
+/** Whether a pattern of the policy fits a module's name. */
+export function matchesModule(pattern: string, moduleName: string): boolean {
+  if (pattern === "*/*") return true;
+  return pattern.endsWith("/*") ? moduleName.startsWith(pattern.slice(0, -1)) : moduleName === pattern;
+}
+
+/**
+ * The WIT interfaces, without version, that these grants open. A component that imports another one of Skerry's is
+ * refused when it is staged, whatever its manifest says.
+ */
+export function grantedInterfaces(grants: Grants): readonly string[] {
+  return [
+    ...(grants.sensors.length > 0 ? ["skerry:device/sensor"] : []),
+    ...(grants.serial.length > 0 ? ["skerry:device/serial"] : []),
+    ...(grants.publish.length > 0 ? ["skerry:module/messaging"] : []),
+  ];
+}
+
+function* refusalsOf(
+  grants: readonly Grant[],
+  moduleName: string,
+  request: GrantRequest,
+): Generator<Refusal> {
+  for (const capability of ["sensor", "serial"] as const) {
+    for (const name of request[capability]) {
+      if (!grants.some((grant) => grant[capability].includes(name))) {
+        yield refusal(capability, moduleName, name, `${capability} "${name}"`);
+      }
+    }
+  }
+  for (const filter of request.publish) {
+    if (!grants.some((grant) => grant.publish.some((wide) => coversFilter(wide, filter)))) {
+      yield refusal("publish", moduleName, filter, `to publish on "${filter}"`);
+    }
+  }
+  const grantedBytes = Math.max(...grants.map((grant) => grant.memoryBytes));
+  if (request.memoryBytes > grantedBytes) {
+    yield {
+      capability: "memory",
+      name: `${request.memoryBytes}`,
+      message:
+        `${moduleName} asks for ${request.memoryBytes} bytes of memory and is granted ${grantedBytes}: ` +
+        "raise memory in its [[grant]], or use a version that needs less",
+    };
+  }
+}
+
+function refusal(
+  capability: "sensor" | "serial" | "publish",
+  moduleName: string,
+  name: string,
+  what: string,
+): Refusal {
+  return {
+    capability,
+    name,
+    message: `${moduleName} asks for ${what}, which no grant gives it: add "${name}" to ${capability} in a [[grant]] for it`,
+  };
+}
+
+function noGrantAtAll(moduleName: string): Refusal {
+  return {
+    capability: "module",
+    name: moduleName,
+    message: `no [[grant]] of the policy fits ${moduleName}: add one with module = "${moduleName}"`,
+  };
+}
