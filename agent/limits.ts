@@ -81,3 +81,7 @@ export const METADATA_GRACE_MS = 5_000;
 
 /** How often the trusted metadata's expiry is looked at when nothing arrives, in milliseconds. */
 export const METADATA_RECHECK_MS = 3_600_000;
+
+/** One command, in bytes, and its id, in UTF-16 units. */
+export const MAX_COMMAND_BYTES = 4_096;
+export const MAX_COMMAND_ID_LENGTH = 128;

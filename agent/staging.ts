@@ -1,0 +1,108 @@
+/**
+ * The staging check: whether a release can run on this device, decided before a line of it runs.
+ *
+ * Its manifest's requests against the policy, its component against the binary format and the validation rules, its imports against
+ * what is granted, its exports against its world. Loads the component's code sections only, and drops them when it is done.
+ */
+import { decideGrants, type GrantDecision, type GrantRequest } from "../devices/grants.ts";
+import type { DevicePolicy } from "../devices/policy.ts";
+import { OtaError, type StageErrorCode } from "../ota/errors.ts";
+import type { Manifest } from "../ota/manifest.ts";
+import type { ComponentDescription } from "../sandbox/component/component-type.ts";
+import { ComponentError, type ComponentErrorCode } from "../sandbox/component/errors.ts";
+import { checkCoreModules, compileComponent } from "../sandbox/component/index.ts";
+import { checkExports, planImports } from "../sandbox/imports.ts";
+import type { ModuleGrants } from "../sandbox/module-spec.ts";
+import { readComponentFile } from "../sandbox/strip.ts";
+
+/** Throws OtaError "stage/…" for a release that must not be started here. */
+export async function checkStaged(
+  manifest: Manifest,
+  componentPath: string,
+  policy: DevicePolicy,
+): Promise<void> {
+  const name = `${manifest.name}@${manifest.version}`;
+  const decision = decideGrants(policy, manifest.name, manifest.request);
+  const description = await describe(name, componentPath);
+  checkImports(name, description.imports, grantedPart(manifest.request, decision), decision);
+  refuseUngranted(name, decision);
+  const [missing] = checkExports(description.exports, manifest.world);
+  if (missing !== undefined) {
+    throw refusal(
+      "stage/export-missing",
+      `${name} does not export ${missing}, which the world "${manifest.world}" of its manifest demands: correct the manifest or the build`,
+    );
+  }
+}
+
+/** The grants in the sandbox's words, of a request that was granted whole. */
+export function toModuleGrants(request: GrantRequest): ModuleGrants {
+  return { sensors: request.sensor, serial: request.serial, publish: request.publish };
+}
+
+async function describe(name: string, componentPath: string): Promise<ComponentDescription> {
+  try {
+    const component = compileComponent(await readComponentFile(componentPath));
+    checkCoreModules(component);
+    return component.description;
+  } catch (error) {
+    if (!(error instanceof ComponentError)) throw error;
+    throw refusal(STAGE_CODES[error.code], `${name}: ${error.message}`, error);
+  }
+}
+
+const STAGE_CODES: Readonly<Record<ComponentErrorCode, StageErrorCode>> = {
+  "component/not-a-component": "stage/not-a-component",
+  "component/malformed": "stage/component-invalid",
+  "component/invalid": "stage/component-invalid",
+  "component/unsupported": "stage/unsupported",
+  "component/limit-exceeded": "stage/component-invalid",
+  "component/import-missing": "stage/import-unknown",
+  "component/export-missing": "stage/export-missing",
+};
+
+/** An import is named by itself even where the manifest's request was refused already: it is what the author has to change. */
+function checkImports(
+  name: string,
+  imports: readonly { readonly name: string }[],
+  grants: ModuleGrants,
+  decision: GrantDecision,
+): void {
+  const { missing } = planImports(imports, grants);
+  const unknown = missing.find(({ reason }) => reason === "unknown");
+  if (unknown !== undefined) throw refusal("stage/import-unknown", `${name} ${unknown.message}`);
+  const [first] = missing;
+  if (first === undefined) return;
+  const refusals = decision.kind === "refused" ? decision.refusals.map(({ message }) => message) : [];
+  const why = refusals.length === 0 ? "" : ` (${refusals.join("; ")})`;
+  throw refusal("stage/import-not-granted", `${name} ${first.message}${why}`);
+}
+
+function refuseUngranted(name: string, decision: GrantDecision): void {
+  if (decision.kind === "granted") return;
+  const code = decision.refusals.every(({ capability }) => capability === "memory")
+    ? "stage/memory-exceeds-grant"
+    : "stage/import-not-granted";
+  throw refusal(code, `${name}: ${decision.refusals.map(({ message }) => message).join("; ")}`);
+}
+
+/** What is left of a request without the names that were refused. */
+function grantedPart(request: GrantRequest, decision: GrantDecision): ModuleGrants {
+  if (decision.kind === "granted") return toModuleGrants(request);
+  const { refusals } = decision;
+  if (refusals.some(({ capability }) => capability === "module"))
+    return { sensors: [], serial: [], publish: [] };
+  const without = (capability: string, names: readonly string[]): readonly string[] =>
+    names.filter(
+      (one) => !refusals.some((refused) => refused.capability === capability && refused.name === one),
+    );
+  return {
+    sensors: without("sensor", request.sensor),
+    serial: without("serial", request.serial),
+    publish: without("publish", request.publish),
+  };
+}
+
+function refusal(code: StageErrorCode, message: string, cause?: unknown): OtaError {
+  return new OtaError(code, message, cause === undefined ? {} : { cause });
+}
