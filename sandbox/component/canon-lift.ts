@@ -111,19 +111,13 @@ export function runPostReturn(lifted: LiftedFunction, returned: unknown): void {
 
 /** Calls a core function; a spread of few arguments costs more than the call. */
 export function callCore(core: CoreFunction, flat: readonly FlatValue[]): unknown {
-  const [a, b, c, d] = flat as readonly [FlatValue, FlatValue, FlatValue, FlatValue];
-  switch (flat.length) {
-    case 0:
-      return core();
-    case 1:
-      return core(a);
-    case 2:
-      return core(a, b);
-    case 3:
-      return core(a, b, c);
-    case 4:
-      return core(a, b, c, d);
-    default:
-      return core(...flat);
-  }
+  const { length } = flat;
+  if (length === 0) return core();
+  if (length > 4) return core(...flat);
+  const a = flat[0] as FlatValue;
+  if (length === 1) return core(a);
+  const b = flat[1] as FlatValue;
+  if (length === 2) return core(a, b);
+  const c = flat[2] as FlatValue;
+  return length === 3 ? core(a, b, c) : core(a, b, c, flat[3] as FlatValue);
 }

@@ -54,13 +54,23 @@ export function outerSet(
 
 /** Enters the instances, or traps when one of them is inside already or has trapped. */
 export function enter(instances: readonly ComponentInstance[] | undefined): void {
-  if (instances === undefined || instances.some((instance) => !instance.mayEnter)) {
-    raiseTrap("cannot enter component instance", "trap/cannot-enter");
-  }
-  for (const instance of instances) instance.mayEnter = false;
+  if (instances === undefined) return void cannotEnter();
+  for (let index = 0; index < instances.length; index++) if (!instances[index]?.mayEnter) cannotEnter();
+  setMayEnter(instances, false);
 }
 
 export function leave(instances: readonly ComponentInstance[] | undefined): void {
-  if (instances === undefined) return;
-  for (const instance of instances) instance.mayEnter = true;
+  if (instances !== undefined) setMayEnter(instances, true);
+}
+
+/** Counted loops, here and above: this is on the way of every call, and an iterator is not free. */
+function setMayEnter(instances: readonly ComponentInstance[], mayEnter: boolean): void {
+  for (let index = 0; index < instances.length; index++) {
+    const instance = instances[index];
+    if (instance !== undefined) instance.mayEnter = mayEnter;
+  }
+}
+
+function cannotEnter(): never {
+  return raiseTrap("cannot enter component instance", "trap/cannot-enter");
 }

@@ -8,6 +8,7 @@ import type { StringEncoding } from "../ast.ts";
 import type { ComponentInstance } from "../component-instance.ts";
 import type { BorrowScope, Handle } from "../handles.ts";
 import { raiseTrap, trapIf } from "../traps.ts";
+import type { NumericArray, NumericArrayConstructor } from "./typed-arrays.ts";
 
 /** `realloc(old, oldByteLength, alignment, newByteLength)`, a core function. */
 export type Realloc = (old: number, oldBytes: number, alignment: number, newBytes: number) => unknown;
@@ -29,6 +30,8 @@ export class LiftLowerContext {
   view = new DataView(noMemory);
   /** Second result of storing a string (tagged code units) or a list (elements); the pointer is returned. */
   length = 0;
+  /** The whole memory as typed arrays of other kinds, made when they are first needed. */
+  readonly #arrays = new Map<NumericArrayConstructor, NumericArray>();
   /** The call whose arguments are being lifted or lowered: each call that passes borrowed handles sets its own. */
   scope = new CallScope();
 
@@ -49,6 +52,17 @@ export class LiftLowerContext {
     if (this.bytes.length !== 0 || this.#memory === undefined) return;
     this.bytes = new Uint8Array(this.#memory.buffer);
     this.view = new DataView(this.#memory.buffer);
+    this.#arrays.clear();
+  }
+
+  /** The whole memory as a typed array of the given kind: copying by it needs no view per list. */
+  array(kind: NumericArrayConstructor): NumericArray {
+    let array = this.#arrays.get(kind);
+    if (array === undefined) {
+      array = new kind(this.bytes.buffer);
+      this.#arrays.set(kind, array);
+    }
+    return array;
   }
 
   /** Has the guest allocate `byteLength` bytes; traps when what it returns is misaligned or out of bounds. */

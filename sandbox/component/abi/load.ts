@@ -89,7 +89,8 @@ export function listLoader(
   if (TypedArray !== undefined) {
     return (cx, pointer, length) => {
       check(cx, pointer, length);
-      return new TypedArray(cx.bytes.buffer, pointer, length).slice();
+      const start = pointer / size;
+      return cx.array(TypedArray).slice(start, start + length);
     };
   }
   const load = loader(element, side);

@@ -12,7 +12,7 @@ import { MAX_LIST_BYTES } from "./limits.ts";
 import { isScalar, scalars } from "./numbers.ts";
 import { flagsSize, layoutOf, recordLayout, variantLayout } from "./size.ts";
 import { storeString } from "./strings.ts";
-import { arrayConstructor, type NumericArrayConstructor } from "./typed-arrays.ts";
+import { arrayConstructor } from "./typed-arrays.ts";
 import { caseTypes, type Side, type ValueType, type VariantLike } from "./types.ts";
 
 /** Stores the value at an aligned pointer that is known to be within memory. */
@@ -98,7 +98,8 @@ export function listStorer(element: ValueType, side: Side): (cx: LiftLowerContex
   return (cx, value) => {
     if (TypedArray !== undefined && value instanceof TypedArray) {
       const pointer = allocate(cx, value.length);
-      copyInto(cx, TypedArray, value, pointer);
+      // Both are of the same constructor, which the types can't say.
+      (cx.array(TypedArray) as { set(source: unknown, offset: number): void }).set(value, pointer / size);
       cx.length = value.length;
       return pointer;
     }
@@ -108,17 +109,6 @@ export function listStorer(element: ValueType, side: Side): (cx: LiftLowerContex
     cx.length = list.length;
     return pointer;
   };
-}
-
-function copyInto(
-  cx: LiftLowerContext,
-  TypedArray: NumericArrayConstructor,
-  value: { readonly length: number } & object,
-  pointer: number,
-): void {
-  const target: { set(source: never): void } = new TypedArray(cx.bytes.buffer, pointer, value.length);
-  // Both are of the same constructor, which the types can't say.
-  target.set(value as never);
 }
 
 function requireList(value: unknown): readonly unknown[] {

@@ -18,11 +18,11 @@ export type NumericArray =
   | Float64Array;
 
 /** A typed array's constructor, as far as it is used here. */
-export type NumericArrayConstructor = new (
+export type NumericArrayConstructor = (new (
   buffer: ArrayBufferLike,
-  byteOffset: number,
-  length: number,
-) => NumericArray;
+) => NumericArray) & {
+  readonly BYTES_PER_ELEMENT: number;
+};
 
 const constructors: { readonly [kind: string]: NumericArrayConstructor } = {
   u8: Uint8Array,
