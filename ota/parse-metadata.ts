@@ -63,7 +63,7 @@ export function parseMetadata<Role extends RoleName>(
   }
   try {
     const envelope = readObject({ value: parseJson(bytes), place });
-    const signedJson = readObject(member(envelope, place, "signed"));
+    const signedJson = readObject(member(envelope, `${place}: file`, "signed"));
     checkType(role, signedJson, `${place}: signed`);
     return {
       metadata: READERS[role](signedJson, `${place}: signed`),

@@ -3,12 +3,13 @@
  *
  * tweetnacl makes keys and signs, and verifies where node's OpenSSL has no Ed25519 (a FIPS build); elsewhere node:crypto verifies
  * (0.09 ms and 0.9 MiB against 4–8 ms and 9.8 MiB). Both compute the cofactorless equation and compare R byte for byte, and
- * both leave something to the caller, so `isStrict` below stands in front of either and they answer alike:
+ * what they leave to the caller differs, so `isStrict` below stands in front of either and they answer alike:
  *
- * - S must be below the group's order (RFC 8032 §5.1.7 step 1). tweetnacl does not check it: S + L would pass, so that
- *   one signature had many forms. OpenSSL does check.
- * - The public key and R must be encoded canonically (y below the field's prime); both accept such a key.
- * - The public key and R must not be of small order: under such a key one signature fits many messages, and both accept it.
+ * - S must be below the group's order (RFC 8032 §5.1.7 step 1). OpenSSL checks it; tweetnacl does not: S + L would pass, so that one
+ *   signature had two forms.
+ * - The public key and R must be encoded canonically (y below the field's prime, §5.1.3 step 1). Neither checks it of the key.
+ * - The public key and R must not be of small order: under such a key one signature fits many messages. tweetnacl and OpenSSL 3.0 take
+ *   them, OpenSSL 3.5 does not.
  */
 
 import { createPublicKey, verify as cryptoVerify } from "node:crypto";
