@@ -9,8 +9,11 @@
 /** Nesting of components, component types and instance types, counted together, in levels. */
 export const MAX_NESTING_LEVELS = 64;
 
-/** Entries of all vectors of one component file together (definitions, fields, arguments, core imports …). */
-export const MAX_VECTOR_ENTRIES = 250_000;
+/**
+ * Entries of all vectors of one component file together (definitions, fields, arguments, core imports …), each of about
+ * 100 bytes once decoded. A JavaScript component of 13 core modules has 3,700.
+ */
+export const MAX_VECTOR_ENTRIES = 50_000;
 
 /** Length of one name, in bytes of UTF-8. */
 export const MAX_NAME_BYTES = 10_000;
@@ -30,8 +33,11 @@ export const MAX_CONSTANT_INSTRUCTIONS = 1_000;
 /** How deep a type may refer to other types, in levels (a `list<list<u8>>` has two). */
 export const MAX_TYPE_LEVELS = 100;
 
-/** Type nodes that validation may visit for one component file: bounds what sharing makes exponential, in nodes. */
-export const MAX_VALIDATION_STEPS = 20_000_000;
+/**
+ * Type nodes that validation may visit or make anew for one component file: bounds what sharing makes exponential, in
+ * nodes of 200 bytes or less. A JavaScript component with all of WASI takes about 3,000.
+ */
+export const MAX_VALIDATION_STEPS = 100_000;
 
 /** What one element of a list may occupy in linear memory, in bytes; the bound is exclusive (Binary.md). */
 export const MAX_ELEMENT_BYTES = 2 ** 28;

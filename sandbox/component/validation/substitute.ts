@@ -168,7 +168,9 @@ function sameExterns(left: ReadonlyMap<string, Extern>, right: ReadonlyMap<strin
 /** A fresh identity for each of `identities`. */
 export function freshIdentities(
   identities: readonly ResourceIdentity[],
+  steps: StepBudget,
 ): Map<ResourceIdentity, ResourceIdentity> {
+  steps.spend(identities.length);
   return new Map(identities.map((identity) => [identity, { description: identity.description }]));
 }
 
@@ -178,14 +180,14 @@ export function freshInstance(
   steps: StepBudget,
 ): { type: InstanceType; fresh: readonly ResourceIdentity[] } {
   if (type.declaredResources.length === 0) return { type, fresh: [] };
-  const identities = freshIdentities(type.declaredResources);
+  const identities = freshIdentities(type.declaredResources, steps);
   const exports = new Substitution(identities, steps).externs(type.exports);
   return { type: { ...type, exports, declaredResources: [] }, fresh: [...identities.values()] };
 }
 
 /** The same component type with its bound resources renamed, so that comparing a type with itself binds nothing wrong. */
 export function freshComponent(type: ComponentType, steps: StepBudget): ComponentType {
-  const identities = freshIdentities([...type.importedResources, ...type.definedResources]);
+  const identities = freshIdentities([...type.importedResources, ...type.definedResources], steps);
   if (identities.size === 0) return type;
   const substitution = new Substitution(identities, steps);
   const fresh = (identity: ResourceIdentity) => identities.get(identity) ?? identity;

@@ -73,7 +73,7 @@ function instantiate(definition: Instantiation, scope: Scope): InstanceType {
     if (mismatch !== undefined) throw violation(`argument "${name}": ${mismatch}`);
     pairs.push([expected, actual]);
   }
-  const fresh = freshIdentities(component.definedResources);
+  const fresh = freshIdentities(component.definedResources, scope.steps);
   const substitution = new Substitution(new Map([...matcher.bindings, ...fresh]), scope.steps);
   for (const [expected, actual] of pairs) replaceNames(expected, actual, substitution);
   scope.adopt([...fresh.values()], "export");

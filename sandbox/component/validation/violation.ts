@@ -40,9 +40,9 @@ export class StepBudget {
     this.#limit = limit;
   }
 
-  /** Takes one step. */
-  spend(): void {
-    this.#remaining -= 1;
+  /** Takes one step, or several at once. */
+  spend(steps = 1): void {
+    this.#remaining -= steps;
     if (this.#remaining < 0) throw limitViolation(`its types take more than ${this.#limit} steps to check`);
   }
 }

@@ -301,7 +301,7 @@ test("a name may be long, within a limit", (t) => {
 });
 
 test("the entries of all vectors of a file are bounded together", (t) => {
-  const types = section(7, [...u32(100_000), ...Array.from({ length: 100_000 }, () => 0x73)]);
+  const types = section(7, [...u32(20_000), ...Array.from({ length: 20_000 }, () => 0x73)]);
   t.notThrows(() => decode(component(types, types)));
   t.is(refusal(component(types, types, types)).code, "component/limit-exceeded");
 });
