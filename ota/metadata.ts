@@ -8,7 +8,7 @@
 import type { JsonObject } from "./json.ts";
 import type { PublicKey } from "./keys.ts";
 
-/** The two repositories of Uptane 2.1 §5.2: what exists, and what should run where. */
+/** The two repositories of Uptane 2.1, "Uptane repositories": what exists, and what should run where. */
 export type RepositoryName = "image" | "director";
 
 export const ROLE_NAMES = ["root", "timestamp", "snapshot", "targets"] as const;

@@ -51,7 +51,7 @@ export function topicSegment(module: string): string {
 /** The module that a topic segment or a folder names, or undefined when it names none. */
 export function moduleOfTopicSegment(segment: string): string | undefined {
   const module = segment.replace(".", "/");
-  return isModuleName(module) ? module : undefined;
+  return !segment.includes("/") && isModuleName(module) ? module : undefined;
 }
 
 /** The three files of a release. */

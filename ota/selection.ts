@@ -1,5 +1,5 @@
 /**
- * From two verified targets files to what this device should run: Uptane 2.1 §5.4.4.6, full verification (the director's targets have to
+ * From two verified targets files to what this device should run: Uptane 2.1, "Full verification" (the director's targets have to
  * be in the image repository with the same length and hashes).
  *
  * Per module: its pin with the highest order, otherwise the group assignment with the highest order that includes the device, otherwise nothing,
@@ -179,7 +179,7 @@ function imageTarget(
   return target;
 }
 
-/** Uptane 2.1 §5.4.4.6 wants the same custom hashes and lengths; an algorithm that only one side lists vouches for nothing. */
+/** Uptane 2.1 wants the same hashes and length on both sides; an algorithm that only one side lists vouches for nothing. */
 function isSameFile(left: TargetInfo, right: TargetInfo): boolean {
   const sharedHashesAgree = [...left.hashes].every(
     ([algorithm, digest]) => (right.hashes.get(algorithm) ?? digest) === digest,
