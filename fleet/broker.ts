@@ -63,10 +63,14 @@ export class BrokerConnection {
   constructor(client: MqttClient, address: BrokerAddress) {
     this.#client = client;
     this.#address = address;
+    let reason = "";
+    client.once("disconnect", ({ reasonCode }) => {
+      reason = ` (reason code 0x${(reasonCode ?? 0).toString(16)})`;
+    });
     this.#lost = new Promise((_, reject) => {
       client.once("close", () => {
         if (this.#ending) return;
-        const message = `The connection to ${address.url} ended. Run the command again: it goes on where it stopped`;
+        const message = `The connection to ${address.url} ended${reason}. Run the command again: it goes on where it stopped`;
         reject(new FleetError("fleet/broker-lost", message));
       });
     });
@@ -87,6 +91,10 @@ export class BrokerConnection {
 
   /** Publishes one retained message at QoS 1; resolves when the broker has acknowledged it. */
   async publishRetained(topic: string, payload: Uint8Array): Promise<void> {
+    if (this.#client.serverProperties?.retainAvailable === false) {
+      const message = `${this.#address.url} keeps no retained messages, which devices get their updates from: allow them in its configuration`;
+      throw new FleetError("fleet/broker-not-retaining", message);
+    }
     // A view, not a copy: mqtt.js only takes a Buffer.
     const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
     await this.#attempt(`publish ${topic}`, topic, async () => {

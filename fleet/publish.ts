@@ -15,7 +15,7 @@ import { type Manifest, parseManifest } from "../ota/manifest.ts";
 import type { TargetInfo, Targets } from "../ota/metadata.ts";
 import { parseTargetPath, type ReleaseFile, targetPath } from "../ota/names.ts";
 import { targetInfo } from "../ota/sign-metadata.ts";
-import { FleetError } from "./errors.ts";
+import { FleetError, type FleetErrorCode } from "./errors.ts";
 import {
   ioError,
   makeFolder,
@@ -120,12 +120,20 @@ async function addRelease(
       0,
       ...[...targets.targets.values()].filter((target) => isComponentOf(target, module)).map(releaseCounter),
     );
-  await writeTargets(signing, stored, [
-    ...targets.targets.values(),
-    ...releaseTargets(manifest, staged, release),
-  ]);
+  try {
+    await writeTargets(signing, stored, [
+      ...targets.targets.values(),
+      ...releaseTargets(manifest, staged, release),
+    ]);
+  } catch (error) {
+    // Refused before anything was signed: the files go as well. After any other failure targets.json may list them.
+    if (error instanceof FleetError && SIGNING_REFUSED.has(error.code)) await rm(folder, { recursive: true });
+    throw error;
+  }
   return { ...result, release, isNew: true };
 }
+
+const SIGNING_REFUSED: ReadonlySet<FleetErrorCode> = new Set(["fleet/metadata-too-large", "fleet/key"]);
 
 function releaseTargets(
   { name, version }: Manifest,

@@ -27,7 +27,7 @@ export function printSyncReport(output: TextOutput, address: BrokerAddress, repo
   const blobs =
     blobsTotal === 0
       ? ""
-      : `${count(blobsPublished, "chunk")} of ${blobsTotal} new to it (${count(blobBytesPublished, "byte")}), `;
+      : `${blobsPublished} of ${count(blobsTotal, "blob")} new to it (${count(blobBytesPublished, "byte")}), `;
   const metadata =
     metadataPublished.length === 0 ? "no metadata" : count(metadataPublished.length, "metadata file");
   output.write(`${address.url}: ${blobs}${metadata} published; verified by reading back\n`);

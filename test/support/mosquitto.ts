@@ -62,17 +62,17 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
   const configFile = join(folder, "mosquitto.conf");
 
   let port = 0;
-  let running: RunningProcess | undefined;
+  let started: RunningProcess | undefined;
   // Another process may take the free port before Mosquitto does: then the next one is tried.
-  for (let attempt = 1; running === undefined; attempt++) {
+  for (let attempt = 1; started === undefined; attempt++) {
     port = await freePort();
     await writeFile(configFile, configurationText(options, { folder, port, certificates, passwordFile }));
-    running = await startProcess(configFile, port).catch((error: unknown) => {
+    started = await startProcess(configFile, port).catch((error: unknown) => {
       if (attempt === START_ATTEMPTS) throw error;
       return undefined;
     });
   }
-  let current: RunningProcess = running;
+  let current: RunningProcess = started;
   const stop = (): Promise<void> => endProcess(current.child);
   return {
     url: `${certificates === undefined ? "mqtt" : "mqtts"}://127.0.0.1:${port}`,
@@ -145,6 +145,12 @@ async function makePasswordFile(folder: string, users: Readonly<Record<string, s
   return path;
 }
 
+/** No broker may outlive a test that ends without its teardown. */
+const running = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
 interface RunningProcess {
   readonly child: ChildProcess;
   log(): string;
@@ -156,12 +162,8 @@ async function startProcess(configFile: string, port: number): Promise<RunningPr
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     log += text;
   });
-  // The broker must not outlive a test that ends without its teardown.
-  const kill = (): void => {
-    child.kill("SIGKILL");
-  };
-  process.once("exit", kill);
-  child.once("exit", () => process.off("exit", kill));
+  running.add(child);
+  child.once("exit", () => running.delete(child));
 
   const until = Date.now() + START_TIMEOUT_MS;
   while (!(await acceptsConnections(port))) {
