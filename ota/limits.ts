@@ -105,3 +105,9 @@ export const RESTART_DELAY_MAX_MS = 5 * 60 * 1_000;
 
 /** A version that ran this long before it ended starts again after the shortest delay, in milliseconds. */
 export const STABLE_RUN_MS = 10 * 60 * 1_000;
+
+/** What a module's data is copied through, in bytes. */
+export const COPY_BUFFER_BYTES = 65_536;
+
+/** Nesting of folders in a module's data, in levels. */
+export const MAX_DATA_DEPTH_LEVELS = 32;

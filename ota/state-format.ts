@@ -1,0 +1,157 @@
+/**
+ * What the state file holds, schema 1: per module what the director asks for, what is committed, what failed, and how far an
+ * install is. How a module runs is not remembered: it does not, when the agent starts.
+ */
+
+import type { FailedRelease, Failure, InstallState, Phase } from "./install-types.ts";
+import { MAX_MODULES } from "./limits.ts";
+import { isModuleName } from "./names.ts";
+import { isCount, isObject, parseReleaseRecord, type ReleaseRecord } from "./release.ts";
+
+/** Raised by any change that an older agent would misread. */
+export const STATE_SCHEMA = 1;
+
+/** One module's part of the state file. */
+export type DurableState = Omit<InstallState, "serving">;
+
+export type StoredState = {
+  readonly schema: typeof STATE_SCHEMA;
+  readonly modules: Readonly<Record<string, DurableState>>;
+};
+
+export const EMPTY_STATE: StoredState = { schema: STATE_SCHEMA, modules: {} };
+
+/** The part of a module's state that outlives the agent. */
+export function toDurable(state: InstallState): DurableState {
+  const { serving: _, ...durable } = state;
+  return durable;
+}
+
+/** A module's state as it is when the agent starts: nothing runs yet. */
+export function fromDurable(durable: DurableState): InstallState {
+  return { ...durable, serving: { kind: "down" } };
+}
+
+/** Narrows what a state file held; undefined if it is not this schema. */
+export function parseState(data: unknown): StoredState | undefined {
+  if (!isObject(data) || data["schema"] !== STATE_SCHEMA || !isObject(data["modules"])) {
+    return undefined;
+  }
+  const modules: Record<string, DurableState> = {};
+  for (const [name, value] of Object.entries(data["modules"])) {
+    const module = isModuleName(name) ? attempt(() => parseModule(value)) : undefined;
+    if (module === undefined) {
+      return undefined;
+    }
+    modules[name] = module;
+  }
+  return Object.keys(modules).length > MAX_MODULES ? undefined : { schema: STATE_SCHEMA, modules };
+}
+
+/** Thrown inside this file for any member that is not the format; the caller gets undefined. */
+class NotTheFormat extends Error {}
+
+function attempt<T>(parse: () => T): T | undefined {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof NotTheFormat) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+function parseModule(value: unknown): DurableState {
+  const members = object(value);
+  return {
+    desired: optional(members["desired"], release),
+    committed: optional(members["committed"], release),
+    previous: optional(members["previous"], release),
+    failed: optional(members["failed"], failedRelease),
+    phase: phase(members["phase"]),
+  };
+}
+
+function phase(value: unknown): Phase {
+  const members = object(value);
+  const kind = members["kind"];
+  if (kind === "settled") {
+    return { kind };
+  }
+  const of = release(members["release"]);
+  switch (kind) {
+    case "fetching": {
+      const attempts = count(members["attempts"]);
+      const waiting = boolean(members["waiting"]);
+      return { kind, release: of, attempts, failure: optional(members["failure"], failure), waiting };
+    }
+    case "verifying":
+    case "staged":
+      return { kind, release: of };
+    case "trial": {
+      const running = boolean(members["running"]);
+      return {
+        kind,
+        release: of,
+        starts: count(members["starts"]),
+        running,
+        healthy: boolean(members["healthy"]),
+      };
+    }
+    case "rolling-back":
+      return { kind, release: of, failure: optional(members["failure"], failure) };
+    default:
+      throw new NotTheFormat();
+  }
+}
+
+function failedRelease(value: unknown): FailedRelease {
+  const { id, version } = object(value);
+  return { id: string(id), version: string(version), ...failure(value) };
+}
+
+function failure(value: unknown): Failure {
+  const { code, message } = object(value);
+  return { code: string(code), message: string(message) };
+}
+
+function release(value: unknown): ReleaseRecord {
+  const parsed = parseReleaseRecord(value);
+  if (parsed === undefined) {
+    throw new NotTheFormat();
+  }
+  return parsed;
+}
+
+function optional<T>(value: unknown, parse: (value: unknown) => T): T | undefined {
+  return value === undefined ? undefined : parse(value);
+}
+
+function object(value: unknown): Readonly<Record<string, unknown>> {
+  if (!isObject(value)) {
+    throw new NotTheFormat();
+  }
+  return value;
+}
+
+function string(value: unknown): string {
+  if (typeof value !== "string") {
+    throw new NotTheFormat();
+  }
+  return value;
+}
+
+function count(value: unknown): number {
+  if (!isCount(value)) {
+    throw new NotTheFormat();
+  }
+  return value;
+}
+
+function boolean(value: unknown): boolean {
+  if (typeof value !== "boolean") {
+    throw new NotTheFormat();
+  }
+  return value;
+}

@@ -1,0 +1,200 @@
+/**
+ * The device's store (docs/ARCHITECTURE.md, "The device's disk"): the state file, trusted metadata, unfinished downloads,
+ * immutable version folders.
+ *
+ * Orders that matter: a version folder appears by one rename of a folder whose files are all on the medium, so that a folder that
+ * is there is whole; the state file refers to a version folder only after that; a folder is removed only after the state
+ * file has stopped referring to it.
+ */
+
+import { dirname, join } from "node:path";
+import { Low } from "lowdb";
+import type { Disk } from "./disk.ts";
+import { DurableAdapter } from "./durable-adapter.ts";
+import { readWhole, writeDurably } from "./durable-file.ts";
+import { OtaError } from "./errors.ts";
+import type { InstallState } from "./install-types.ts";
+import { MAX_METADATA_BYTES } from "./limits.ts";
+import { type RepositoryName, ROLE_NAMES, type RoleName } from "./metadata.ts";
+import { topicSegment } from "./names.ts";
+import { type ReleaseRecord, releaseId } from "./release.ts";
+import {
+  EMPTY_STATE,
+  fromDurable,
+  parseState,
+  STATE_SCHEMA,
+  type StoredState,
+  toDurable,
+} from "./state-format.ts";
+
+/** The files of a release, as they are called in its folders. */
+export const COMPONENT_FILE = "component.wasm";
+export const CHUNKS_FILE = "component.chunks";
+export const MANIFEST_FILE = "module.toml";
+
+export type StoreOptions = {
+  /** Told of a generation of the state file that was damaged while the other one holds. */
+  readonly onDamage?: (message: string) => void;
+};
+
+/**
+ * Opens the store of a device, which may be new; `stateDir` and its folders are made if absent.
+ *
+ * @throws OtaError "store/corrupt", "store/newer-version", "store/disk-full", "store/io"
+ */
+export async function openStore(disk: Disk, stateDir: string, options: StoreOptions = {}): Promise<Store> {
+  for (const folder of ["trust/image", "trust/director", "incoming", "versions", "data"]) {
+    await disk.makeDirectory(join(stateDir, folder));
+  }
+  const adapter = new DurableAdapter<StoredState>({
+    disk,
+    directory: stateDir,
+    schema: STATE_SCHEMA,
+    parse: parseState,
+    ...options,
+  });
+  const database = new Low(adapter, EMPTY_STATE);
+  await database.read();
+  return new Store(disk, stateDir, database);
+}
+
+export class Store {
+  readonly disk: Disk;
+  readonly #stateDir: string;
+  readonly #database: Low<StoredState>;
+  /** Writes come one after another: each takes over what the others changed. */
+  #lastWrite: Promise<void> = Promise.resolve();
+
+  constructor(disk: Disk, stateDir: string, database: Low<StoredState>) {
+    this.disk = disk;
+    this.#stateDir = stateDir;
+    this.#database = database;
+  }
+
+  /** Every module's state as last written. */
+  modules(): ReadonlyMap<string, InstallState> {
+    return new Map(
+      Object.entries(this.#database.data.modules).map(([name, durable]) => [name, fromDurable(durable)]),
+    );
+  }
+
+  /**
+   * Makes a module's state durable; writes nothing if that part of it which outlives the agent is what was written last.
+   *
+   * @throws OtaError "store/disk-full", "store/io"; what was written before stands
+   */
+  saveModule(module: string, state: InstallState): Promise<void> {
+    const write = this.#lastWrite.then(() => this.#writeModule(module, state));
+    // A write that fails is its caller's to handle; the next one is tried all the same.
+    this.#lastWrite = write.catch(() => undefined);
+    return write;
+  }
+
+  async #writeModule(module: string, state: InstallState): Promise<void> {
+    const before = this.#database.data;
+    const durable = toDurable(state);
+    if (JSON.stringify(before.modules[module]) === JSON.stringify(durable)) {
+      return;
+    }
+    this.#database.data = { ...before, modules: { ...before.modules, [module]: durable } };
+    try {
+      await this.#database.write();
+    } catch (error) {
+      this.#database.data = before;
+      throw error;
+    }
+  }
+
+  /** The stored metadata of a repository, unverified; a file over its bound is left out like one that is not there. */
+  async loadTrusted(repository: RepositoryName): Promise<Readonly<Partial<Record<RoleName, Uint8Array>>>> {
+    const stored: Partial<Record<RoleName, Uint8Array>> = {};
+    for (const role of ROLE_NAMES) {
+      const bytes = await this.#readTrusted(this.#trustedPath(repository, role));
+      if (bytes !== undefined) {
+        stored[role] = bytes;
+      }
+    }
+    return stored;
+  }
+
+  async #readTrusted(path: string): Promise<Uint8Array | undefined> {
+    try {
+      return await readWhole(this.disk, path, MAX_METADATA_BYTES);
+    } catch (error) {
+      // What can't be metadata comes again over the air, as whatever does not verify does.
+      if (error instanceof OtaError && error.code === "store/corrupt") {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+
+  /** Makes one role's verified metadata durable. */
+  async saveTrusted(repository: RepositoryName, role: RoleName, bytes: Uint8Array): Promise<void> {
+    await writeDurably(this.disk, this.#trustedPath(repository, role), bytes);
+  }
+
+  #trustedPath(repository: RepositoryName, role: RoleName): string {
+    return join(this.#stateDir, "trust", repository, `${role}.json`);
+  }
+
+  /** Where a release's component lies once it is fetched. */
+  componentPath(release: ReleaseRecord): string {
+    return join(this.#versionDirectory(release), COMPONENT_FILE);
+  }
+
+  manifestPath(release: ReleaseRecord): string {
+    return join(this.#versionDirectory(release), MANIFEST_FILE);
+  }
+
+  /** Whether a release is fetched. A version folder is whole or not there. */
+  async hasVersion(release: ReleaseRecord): Promise<boolean> {
+    return (await this.disk.entry(this.#versionDirectory(release)))?.kind === "directory";
+  }
+
+  /** The folder in which a release is put together. */
+  incomingDirectory(release: ReleaseRecord): string {
+    return join(this.#stateDir, "incoming", release.component.sha256);
+  }
+
+  /** Turns a complete download, its files synced, into a version folder, in one durable step. */
+  async promote(release: ReleaseRecord): Promise<void> {
+    const incoming = this.incomingDirectory(release);
+    const version = this.#versionDirectory(release);
+    for (const name of await this.disk.list(incoming)) {
+      if (name !== COMPONENT_FILE && name !== MANIFEST_FILE) {
+        await this.disk.remove(join(incoming, name));
+      }
+    }
+    await this.disk.syncDirectory(incoming);
+    await this.disk.rename(incoming, version);
+    await this.disk.syncDirectory(dirname(version));
+    await this.disk.syncDirectory(dirname(incoming));
+  }
+
+  /** Removes version folders and downloads of releases that the predicate disowns; it is asked right before each removal. */
+  async cleanUp(isReferenced: (isOf: (release: ReleaseRecord) => boolean) => boolean): Promise<void> {
+    await this.#cleanFolder("versions", (name) => isReferenced((release) => releaseId(release) === name));
+    await this.#cleanFolder("incoming", (name) =>
+      isReferenced((release) => release.component.sha256 === name),
+    );
+  }
+
+  async #cleanFolder(folder: string, isKept: (name: string) => boolean): Promise<void> {
+    const path = join(this.#stateDir, folder);
+    for (const name of await this.disk.list(path)) {
+      if (!isKept(name)) {
+        await this.disk.remove(join(path, name));
+      }
+    }
+  }
+
+  /** A module's private files. */
+  dataDirectory(module: string): string {
+    return join(this.#stateDir, "data", topicSegment(module));
+  }
+
+  #versionDirectory(release: ReleaseRecord): string {
+    return join(this.#stateDir, "versions", releaseId(release));
+  }
+}
