@@ -1,6 +1,6 @@
 /** `skerry assign` */
 
-import { type Audience, assignRelease, parseReleaseName } from "./assign.ts";
+import { type Audience, assignRelease, parseReleaseName, unpinDevice } from "./assign.ts";
 import {
   BROKER_OPTIONS,
   BROKER_USAGE,
@@ -12,33 +12,47 @@ import {
   repositoryOf,
 } from "./command-line.ts";
 import { FleetError } from "./errors.ts";
+import type { Repository } from "./repository.ts";
 import { printSyncReport, syncRepository } from "./synchronize.ts";
 
 export const assignCommand: FleetCommand = {
   usage: `usage: skerry assign MODULE@VERSION [--group NAME] [--percent N] [options]
        skerry assign MODULE@VERSION --device ID [options]
+       skerry assign MODULE --device ID --unpin [options]
 
 Chooses who runs a release: a share of a group, or one device. Raising the percent of the same release only adds devices.
 
   --group NAME           default "default"
   --percent N            share of the group's devices, 0 to 100; default 100
   --device ID            pin one device; a pin goes before any group
+  --unpin                drop the device's pin, so that it follows its groups again
   --no-sync              change the folder only
 ${REPOSITORY_USAGE}${BROKER_USAGE}`,
   options: {
     group: { type: "string" },
     percent: { type: "string" },
     device: { type: "string" },
+    unpin: { type: "boolean" },
     "no-sync": { type: "boolean" },
     ...REPOSITORY_OPTIONS,
     ...BROKER_OPTIONS,
   },
-  positionals: ["MODULE@VERSION"],
+  positionals: ["the release (MODULE@VERSION)"],
   run: runAssign,
 };
 
 async function runAssign(call: CommandCall): Promise<number> {
-  const { module, version } = parseReleaseName(call.positionals[0] ?? "");
+  const [name = ""] = call.positionals;
+  const repository = await (call.flag("unpin") ? runUnpin(call, name) : runAssignment(call, name));
+  if (call.flag("no-sync")) return 0;
+  const address = await brokerAddressOf(call, repository);
+  const report = await syncRepository(repository, address, { repositories: ["director"] });
+  printSyncReport(call.io.stdout, address, report);
+  return 0;
+}
+
+async function runAssignment(call: CommandCall, name: string): Promise<Repository> {
+  const { module, version } = parseReleaseName(name);
   const audience = audienceOf(call);
   const repository = await repositoryOf(call);
   const { assignment } = await assignRelease(repository, { module, version, audience });
@@ -47,11 +61,16 @@ async function runAssign(call: CommandCall): Promise<number> {
       ? `device ${assignment.device}`
       : `${assignment.percent} % of group ${assignment.group}`;
   call.io.stdout.write(`${module}@${version}: assigned to ${who}\n`);
-  if (call.flag("no-sync")) return 0;
-  const address = await brokerAddressOf(call, repository);
-  const report = await syncRepository(repository, address, { repositories: ["director"] });
-  printSyncReport(call.io.stdout, address, report);
-  return 0;
+  return repository;
+}
+
+async function runUnpin(call: CommandCall, module: string): Promise<Repository> {
+  const audience = audienceOf(call);
+  if (audience.kind !== "device") throw new FleetError("fleet/usage", "--unpin needs --device ID");
+  const repository = await repositoryOf(call);
+  await unpinDevice(repository, { module, device: audience.device });
+  call.io.stdout.write(`${module}: ${audience.device} follows its groups again\n`);
+  return repository;
 }
 
 function audienceOf(call: CommandCall): Audience {

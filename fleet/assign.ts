@@ -59,16 +59,50 @@ export async function assignRelease(repository: Repository, options: AssignOptio
     const salt = randomBytes(16).toString("hex");
     const { after, assignment } = decideAssignments(before, version, audience, salt);
 
-    const targets = new Map(director.targets.metadata.targets);
-    for (const existing of before.keys()) targets.delete(targetPath(module, existing, "component.wasm"));
-    for (const [each, assignments] of after) {
-      const path = targetPath(module, each, "component.wasm");
-      const previous = each === version ? component : director.targets.metadata.targets.get(path);
-      if (previous !== undefined) targets.set(path, directorTarget(previous, assignments));
-    }
-    await writeTargets({ repository, nowMs: options.nowMs ?? Date.now() }, director, targets.values());
+    const targets = withAssignments(director.targets.metadata, module, after, component);
+    await writeTargets({ repository, nowMs: options.nowMs ?? Date.now() }, director, targets);
     return { module, version, assignment };
   });
+}
+
+/** Drops a device's pin, so that it follows its groups again. Throws FleetError "fleet/unknown-release" if there is none. */
+export async function unpinDevice(
+  repository: Repository,
+  options: { readonly module: string; readonly device: string; readonly nowMs?: number },
+): Promise<void> {
+  const { module, device } = options;
+  await withRepositoryLock(repository.folder, async () => {
+    const director = await loadMetadata(repository, "director");
+    const before = assignmentsOf(director.targets.metadata, module);
+    const isPin = (each: Assignment): boolean => each.kind === "pin" && each.device === device;
+    if (![...before.values()].flat().some(isPin)) {
+      throw new FleetError(
+        "fleet/unknown-release",
+        `${device} is not pinned to any version of ${module}: nothing to drop`,
+      );
+    }
+    const after = new Map([...before].map(([version, each]) => [version, each.filter((one) => !isPin(one))]));
+    const targets = withAssignments(director.targets.metadata, module, after);
+    await writeTargets({ repository, nowMs: options.nowMs ?? Date.now() }, director, targets);
+  });
+}
+
+/** The director's targets with other assignments for one module; `added` is a component that may not be among them yet. */
+function withAssignments(
+  director: Targets,
+  module: string,
+  after: ModuleAssignments,
+  added?: TargetInfo,
+): Iterable<TargetInfo> {
+  const targets = new Map([...director.targets].filter(([path]) => parseTargetPath(path)?.module !== module));
+  for (const [version, assignments] of after) {
+    const path = targetPath(module, version, "component.wasm");
+    const component = path === added?.path ? added : director.targets.get(path);
+    if (component !== undefined && assignments.length > 0) {
+      targets.set(path, directorTarget(component, assignments));
+    }
+  }
+  return targets.values();
 }
 
 /** The pure decision: what a module's assignments are after this one. `newSalt` is used if a rollout starts. */

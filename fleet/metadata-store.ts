@@ -199,8 +199,8 @@ function checkSize(name: RepositoryName, role: OnlineRole, bytes: Uint8Array): v
   if (bytes.byteLength <= MAX_METADATA_BYTES) return;
   const advice =
     name === "image"
-      ? "publish fewer releases in one repository"
-      : "finish rollouts (assign at 100 percent) and use groups instead of pins";
+      ? "a repository holds somewhat over a hundred releases until they can be spread over several files"
+      : "finish rollouts (assign at 100 percent), and assign groups instead of single devices";
   throw new FleetError(
     "fleet/metadata-too-large",
     `${name}/${role}.json would have ${bytes.byteLength} bytes and a message holds ${MAX_METADATA_BYTES}; nothing was changed: ${advice}`,
