@@ -1,11 +1,8 @@
 /**
- * Components of a script: their bytes, and what this loader says to them.
+ * Components of a script: their bytes, made from text, `binary` or `quote`.
  */
 
-import type { ComponentDefinition } from "../../sandbox/component/ast.ts";
-import { decodeComponent } from "../../sandbox/component/decode.ts";
-import { ComponentError } from "../../sandbox/component/errors.ts";
-import { validateComponent } from "../../sandbox/component/validate.ts";
+import { type Component, checkCoreModules, compileComponent } from "../../sandbox/component/index.ts";
 import { componentFromText } from "../support/wat.ts";
 import type { Expression } from "./wast.ts";
 
@@ -60,25 +57,9 @@ function joinStrings(expressions: readonly Expression[]): Uint8Array {
   );
 }
 
-/** Decodes and validates a component and its core modules, as loading it does. */
-export function loadComponent(bytes: Uint8Array): ComponentDefinition {
-  const component = decodeComponent(bytes);
-  validateComponent(component);
+/** Decodes and validates a component and has the engine check its core modules, as staging does. */
+export function loadComponent(bytes: Uint8Array): Component {
+  const component = compileComponent(bytes);
   checkCoreModules(component);
   return component;
-}
-
-function checkCoreModules(component: ComponentDefinition): void {
-  for (const definition of component.definitions) {
-    if (definition.kind === "component") checkCoreModules(definition.component);
-    if (
-      definition.kind === "core-module" &&
-      !WebAssembly.validate(Uint8Array.from(definition.module.bytes))
-    ) {
-      throw new ComponentError(
-        "component/invalid",
-        `the core module at byte ${definition.module.offset} is invalid`,
-      );
-    }
-  }
 }

@@ -24,7 +24,8 @@ export interface Directive {
   readonly line: number;
   /** What follows the keyword. */
   readonly operands: readonly Expression[];
-  readonly text: string;
+  /** The directive itself, keyword included. */
+  readonly expression: Expression;
 }
 
 const TOKEN = /\s+|;;[^\n]*|\(;|[()]|"(?:[^"\\]|\\.)*"|[^\s()";]+|;/gsy;
@@ -36,7 +37,7 @@ export function splitDirectives(script: string): Directive[] {
     if (expression.kind !== "list") throw new Error(`line ${line}: a directive has to stand in parentheses`);
     const [head, ...operands] = expression.items;
     if (head?.kind !== "atom") throw new Error(`line ${line}: a directive has to start with a keyword`);
-    return { keyword: head.text, line, operands, text: script.slice(expression.start, expression.end) };
+    return { keyword: head.text, line, operands, expression };
   });
 }
 
