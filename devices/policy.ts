@@ -80,8 +80,8 @@ export type DevicePolicy = {
   readonly grants: readonly Grant[];
 };
 
-const NAME = /^[a-z0-9][a-z0-9_-]{0,31}$/;
-const NAME_RULE = "must be 1 to 32 lower-case letters, digits, _ and -";
+const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+const NAME_RULE = "must be 1 to 64 lower-case letters, digits, _ and -";
 const MODULE_PATTERN = /^(?:\*\/\*|[a-z0-9][a-z0-9-]{0,31}\/(?:\*|[a-z0-9][a-z0-9-]{0,31}))$/;
 
 const SIZE_UNITS_BYTES: ReadonlyMap<string, number> = new Map([
@@ -126,6 +126,10 @@ function namedEntries<Config>(
   }
   for (const [name, entry] of names) {
     if (!NAME.test(name)) report([table, name], `the name ${NAME_RULE}`);
+    if (!isTable(entry)) {
+      report([table, name], "must be a table");
+      continue;
+    }
     const reader = new TableReader(entry, [table, name], report);
     const config = parse(reader);
     reader.finish();
@@ -193,6 +197,10 @@ function grantList(
   }
   const entries: readonly unknown[] = value;
   return entries.flatMap((entry, index) => {
+    if (!isTable(entry)) {
+      report(["grant", index], "must be a table");
+      return [];
+    }
     const reader = new TableReader(entry, ["grant", index], report);
     const module = reader.text("module");
     if (module !== undefined && !MODULE_PATTERN.test(module)) {

@@ -17,12 +17,10 @@ export class TableReader {
   readonly #report: ReportProblem;
   readonly #known = new Set<string>();
 
-  /** Anything but a table is reported and read as an empty one. */
-  constructor(value: unknown, path: PolicyPath, report: ReportProblem) {
+  constructor(table: Readonly<Record<string, unknown>>, path: PolicyPath, report: ReportProblem) {
+    this.#table = table;
     this.#path = path;
     this.#report = report;
-    this.#table = isTable(value) ? value : {};
-    if (!isTable(value)) report(path, "must be a table");
   }
 
   /** Reports a mistake at a key of this table. */

@@ -1,0 +1,96 @@
+import test from "ava";
+import {
+  decideGrants,
+  type Grant,
+  type GrantRequest,
+  grantedInterfaces,
+  matchesModule,
+} from "../../devices/grants.ts";
+
+const MIB = 1024 * 1024;
+const nothing: GrantRequest = { sensor: [], serial: [], publish: [], memoryBytes: 0 };
+
+function grant(module: string, parts: Partial<Grant> = {}): Grant {
+  return { module, sensor: [], serial: [], publish: [], memoryBytes: 4 * MIB, ...parts };
+}
+
+function refusedNames(grants: readonly Grant[], request: Partial<GrantRequest>, module = "acme/thermo") {
+  const decision = decideGrants({ grants }, module, { ...nothing, ...request });
+  return decision.kind === "refused" ? decision.refusals.map((one) => `${one.capability} ${one.name}`) : [];
+}
+
+test("a request that one grant covers is granted, and nothing besides", (t) => {
+  const grants = [grant("acme/*", { sensor: ["ambient", "outside"], publish: ["telemetry/#"] })];
+  const request = { sensor: ["ambient"], serial: [], publish: ["telemetry/#"], memoryBytes: 2 * MIB };
+  t.deepEqual(decideGrants({ grants }, "acme/thermo", request), {
+    kind: "granted",
+    grants: { sensors: ["ambient"], serial: [], publish: ["telemetry/#"], memoryBytes: 2 * MIB },
+  });
+});
+
+test("without a grant for the module everything is refused, even a request for nothing", (t) => {
+  t.deepEqual(refusedNames([], {}), ["module acme/thermo"]);
+  t.deepEqual(refusedNames([grant("other/*")], { sensor: ["ambient"] }), ["module acme/thermo"]);
+});
+
+test("each part that no grant covers is refused by name", (t) => {
+  const grants = [grant("acme/*", { sensor: ["ambient"], publish: ["telemetry/temperature"] })];
+  const request = {
+    sensor: ["ambient", "secret"],
+    serial: ["modbus0"],
+    publish: ["telemetry/#"],
+    memoryBytes: 8 * MIB,
+  };
+  t.deepEqual(refusedNames(grants, request), [
+    "sensor secret",
+    "serial modbus0",
+    "publish telemetry/#",
+    `memory ${8 * MIB}`,
+  ]);
+});
+
+test("grants that fit the module add up", (t) => {
+  const grants = [
+    grant("*/*", { sensor: ["ambient"], memoryBytes: MIB }),
+    grant("acme/*", { publish: ["telemetry/#"], memoryBytes: 2 * MIB }),
+    grant("acme/thermo", { serial: ["modbus0"], memoryBytes: MIB }),
+  ];
+  const request = {
+    sensor: ["ambient"],
+    serial: ["modbus0"],
+    publish: ["telemetry/a"],
+    memoryBytes: 2 * MIB,
+  };
+  t.deepEqual(refusedNames(grants, request), []);
+});
+
+test("a grant for another module gives nothing", (t) => {
+  const grants = [grant("acme/thermo"), grant("acme/other", { serial: ["modbus0"] })];
+  t.deepEqual(refusedNames(grants, { serial: ["modbus0"] }), ["serial modbus0"]);
+});
+
+test("a publisher's pattern fits that publisher only", (t) => {
+  t.true(matchesModule("acme/*", "acme/thermo"));
+  t.false(matchesModule("acme/*", "acme2/thermo"));
+  t.false(matchesModule("acme/thermo", "acme/thermo2"));
+  t.true(matchesModule("*/*", "any/thing"));
+});
+
+test("a refusal tells the operator what to write", (t) => {
+  const decision = decideGrants({ grants: [grant("acme/*")] }, "acme/thermo", {
+    ...nothing,
+    serial: ["modbus0"],
+  });
+  t.is(decision.kind, "refused");
+  t.regex(JSON.stringify(decision), /acme\/thermo asks for serial \\"modbus0\\".*\[\[grant\]\]/);
+});
+
+test("grants open exactly the interfaces that they have names for", (t) => {
+  const none = { sensors: [], serial: [], publish: [], memoryBytes: 0 };
+  t.deepEqual(grantedInterfaces(none), []);
+  t.deepEqual(grantedInterfaces({ ...none, sensors: ["a"] }), ["skerry:device/sensor"]);
+  t.deepEqual(grantedInterfaces({ ...none, serial: ["a"], publish: ["b"] }), [
+    "skerry:device/serial",
+    "skerry:module/messaging",
+  ]);
+});
