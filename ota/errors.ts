@@ -35,7 +35,7 @@ export type TrustErrorCode =
   | "trust/bad-assignment";
 
 /** A release's bytes did not arrive as signed. Trying again later may help. */
-export type DeliveryErrorCode =
+type DeliveryErrorCode =
   | "delivery/timeout"
   | "delivery/chunk-corrupt"
   | "delivery/chunk-list-malformed"
@@ -45,7 +45,7 @@ export type DeliveryErrorCode =
   | "delivery/cancelled";
 
 /** The module's manifest is not one. The author has to publish another version. */
-export type ManifestErrorCode =
+type ManifestErrorCode =
   | "manifest/malformed"
   | "manifest/unknown-key"
   /** The manifest says another name or version than the release it came with. */
@@ -62,10 +62,10 @@ export type StageErrorCode =
   | "stage/unsupported";
 
 /** The device's own disk. */
-export type StoreErrorCode = "store/corrupt" | "store/newer-version" | "store/disk-full" | "store/io";
+type StoreErrorCode = "store/corrupt" | "store/newer-version" | "store/disk-full" | "store/io";
 
 /** The release ran and did not hold: rolled back. */
-export type TrialErrorCode =
+type TrialErrorCode =
   | "trial/trap"
   | "trial/exited"
   | "trial/unhealthy"

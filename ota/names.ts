@@ -55,7 +55,7 @@ export function moduleOfTopicSegment(segment: string): string | undefined {
 }
 
 /** The three files of a release. */
-export const RELEASE_FILES = ["component.wasm", "component.chunks", "module.toml"] as const;
+const RELEASE_FILES = ["component.wasm", "component.chunks", "module.toml"] as const;
 export type ReleaseFile = (typeof RELEASE_FILES)[number];
 
 export interface TargetPath {

@@ -16,10 +16,10 @@ import { createPublicKey, verify as cryptoVerify } from "node:crypto";
 
 import { ed25519PublicKey, type PublicKey } from "./keys.ts";
 
-export const PUBLIC_KEY_BYTES = 32;
-export const SIGNATURE_BYTES = 64;
+const PUBLIC_KEY_BYTES = 32;
+const SIGNATURE_BYTES = 64;
 /** What a private key is derived from (RFC 8032 §5.1.5 calls it the private key). */
-export const SEED_BYTES = 32;
+const SEED_BYTES = 32;
 
 /** Verifies Ed25519 signatures; false for anything that is not a strictly valid one, whatever its shape. */
 export interface SignatureVerifier {

@@ -57,7 +57,7 @@ export type Verdict =
     };
 
 /** A part has not arrived, or is not what the part above it names. What was trusted stays. */
-export interface Incomplete {
+interface Incomplete {
   readonly kind: "incomplete";
   readonly waitingFor: RoleName;
   /** What to report if it stays so. */
