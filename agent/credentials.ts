@@ -3,9 +3,9 @@
  * restart.
  */
 import { open } from "node:fs/promises";
+import type { TlsMaterial } from "./connection-types.ts";
 import { AgentError, messageOf } from "./errors.ts";
 import { MAX_PASSWORD_BYTES, MAX_PEM_BYTES } from "./limits.ts";
-import type { TlsMaterial } from "./mqtt-connection.ts";
 
 /** The broker and the files that hold this device's credentials, as absolute paths. */
 export interface BrokerAccess {

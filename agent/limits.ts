@@ -28,6 +28,12 @@ export const SESSION_EXPIRY_SECONDS = 86_400;
 /** From opening the socket to CONNACK, in milliseconds: a TLS handshake on a slow device over a slow line fits. */
 export const CONNECT_TIMEOUT_MS = 30_000;
 
+/** From sending a message or subscription to its acknowledgement, in milliseconds: a full window on a slow line fits. */
+export const ACKNOWLEDGE_TIMEOUT_MS = 120_000;
+
+/** From DISCONNECT to the broker's closing of the connection, in milliseconds. */
+export const DISCONNECT_TIMEOUT_MS = 3_000;
+
 /** Upper bound of the first reconnect delay, in milliseconds; doubles with each failure. */
 export const RECONNECT_BASE_MS = 1_000;
 
@@ -56,9 +62,6 @@ export const MAX_QUEUED_TELEMETRY_BYTES = 262_144;
 
 /** Retained topics of which the newest message is kept while there is no connection. */
 export const MAX_QUEUED_LATEST = 16;
-
-/** device.toml, in bytes. */
-export const MAX_CONFIG_BYTES = 262_144;
 
 /** A password file, in bytes (MQTT bounds a password to 65,535; nobody types that). */
 export const MAX_PASSWORD_BYTES = 4_096;

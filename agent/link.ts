@@ -12,89 +12,17 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { BlobReceiver, BlobSource } from "../ota/blob-source.ts";
 import { MAX_PAYLOAD_BYTES } from "../ota/limits.ts";
 import { failuresAfter, reconnectDelayMs } from "./backoff.ts";
-import { type BrokerAccess, readCredentials } from "./credentials.ts";
+import type { Connection, IncomingMessage } from "./connection-types.ts";
+import { readCredentials } from "./credentials.ts";
 import { AgentError, type LinkErrorCode, messageOf } from "./errors.ts";
 import { STOP_FLUSH_TIMEOUT_MS } from "./limits.ts";
-import {
-  type Connection,
-  type IncomingMessage,
-  openConnection,
-  type ProtocolVersion,
-} from "./mqtt-connection.ts";
+import type { CommandHandler, Link, LinkOptions, MetadataHandler } from "./link-types.ts";
+import { openConnection } from "./mqtt-connection.ts";
 import type { DroppedCounts, OutgoingKind, OutgoingMessage } from "./outbox.ts";
 import { ProtocolChoice } from "./protocol-choice.ts";
 import { Sender } from "./sender.ts";
 import { Subscriber } from "./subscriber.ts";
-import { DeviceTopics, type RepositoryName } from "./topics.ts";
-
-/** What `device/<id>/status` says beside online or offline. */
-export interface DeviceStatus {
-  /** The agent's version. */
-  readonly agent: string;
-  readonly bootId: string;
-  readonly groups: readonly string[];
-}
-
-export type LinkState =
-  | {
-      readonly kind: "connected";
-      readonly protocolVersion: ProtocolVersion;
-      readonly sessionPresent: boolean;
-    }
-  | { readonly kind: "disconnected"; readonly reason: AgentError; readonly retryInMs: number };
-
-/** A request to this device. */
-export interface CommandRequest {
-  readonly payload: Buffer;
-  /** MQTT 5 (§4.10): where the answer should go, and what to send along. The caller checks the topic. */
-  readonly responseTopic: string | undefined;
-  readonly correlationData: Buffer | undefined;
-}
-
-export type MetadataHandler = (
-  repository: RepositoryName,
-  file: string,
-  payload: Buffer,
-) => Promise<void> | void;
-export type CommandHandler = (request: CommandRequest) => Promise<void> | void;
-
-export interface LinkOptions {
-  readonly fleet: string;
-  readonly deviceId: string;
-  readonly broker: BrokerAccess;
-  readonly status: DeviceStatus;
-  readonly onState: (state: LinkState) => void;
-  /** What went wrong without ending the connection. */
-  readonly onProblem: (error: AgentError) => void;
-  /** In [0, 1); spreads the reconnects. */
-  readonly random?: () => number;
-}
-
-export interface Link {
-  readonly topics: DeviceTopics;
-  /** Blobs as subscriptions; the receiver gets those that are requested, a digest perhaps more than once. */
-  readonly blobs: BlobSource;
-  /** Messages given up because they waited too long in too full a queue. */
-  readonly dropped: DroppedCounts;
-  /** Starts connecting; does not wait for it. */
-  start(): void;
-  /** Sends what waits (bounded in time), says `offline`, disconnects. Idempotent. */
-  stop(): Promise<void>;
-  /**
-   * Queues a message; see agent/outbox.ts for what each kind means. `latest` is retained, telemetry has QoS 0, the others QoS 1.
-   *
-   * @throws AgentError `link/topic-invalid` outside the device's own topics, `link/payload-too-large`
-   */
-  publish(
-    kind: OutgoingKind,
-    topic: string,
-    payload: Uint8Array | string,
-    correlationData?: Uint8Array,
-  ): void;
-  /** At most one handler of each kind; messages on resumed sessions may come as soon as the link starts. */
-  subscribeMetadata(handler: MetadataHandler): void;
-  subscribeCommands(handler: CommandHandler): void;
-}
+import { DeviceTopics } from "./topics.ts";
 
 /** Makes the link of one device; nothing happens before `start()`. */
 export function createLink(options: LinkOptions): Link {
@@ -284,6 +212,8 @@ class MqttLink implements Link {
 
   /** Never rejects: a message that a handler fails on is acknowledged all the same, or it would come for ever. */
   async #receive(message: IncomingMessage): Promise<void> {
+    // What was parsed already may still come after the connection's end; a stopped agent handles nothing.
+    if (this.#abort.signal.aborted) return;
     try {
       await this.#dispatch(message);
     } catch (error) {

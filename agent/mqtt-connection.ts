@@ -6,9 +6,12 @@
  */
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import type { IClientOptions, IPublishPacket, MqttClient } from "mqtt";
+import type { Connection, ConnectionOptions, IncomingMessage, ProtocolVersion } from "./connection-types.ts";
 import { AgentError, messageOf } from "./errors.ts";
 import {
+  ACKNOWLEDGE_TIMEOUT_MS,
   CONNECT_TIMEOUT_MS,
+  DISCONNECT_TIMEOUT_MS,
   MAX_CORRELATION_BYTES,
   MAX_PACKET_BYTES,
   RECEIVE_MAXIMUM,
@@ -17,68 +20,7 @@ import {
 } from "./limits.ts";
 import { connectionError, reasonCodeError } from "./mqtt-errors.ts";
 import type { OutgoingMessage } from "./outbox.ts";
-import { type OversizedPacket, PacketGuard } from "./packet-guard.ts";
-
-/** MQTT's protocol version as its CONNECT packet writes it: 5, or 4 for 3.1.1. */
-export type ProtocolVersion = 4 | 5;
-
-/** Contents of PEM files. */
-export interface TlsMaterial {
-  readonly ca: Buffer | undefined;
-  readonly cert: Buffer | undefined;
-  readonly key: Buffer | undefined;
-}
-
-/** A message from the broker. */
-export interface IncomingMessage {
-  readonly topic: string;
-  readonly payload: Buffer;
-  /** MQTT 5's request and response (§4.10). */
-  readonly responseTopic: string | undefined;
-  readonly correlationData: Buffer | undefined;
-}
-
-export interface ConnectionOptions {
-  readonly host: string;
-  readonly port: number;
-  /** Undefined for plain TCP. */
-  readonly tls: TlsMaterial | undefined;
-  readonly protocolVersion: ProtocolVersion;
-  readonly clientId: string;
-  /** Throws away what the broker kept for this client id. */
-  readonly cleanStart: boolean;
-  readonly username: string | undefined;
-  readonly password: string | undefined;
-  readonly keepaliveSeconds: number;
-  /** Published by the broker, retained, if the connection ends without `end()`. */
-  readonly will: { readonly topic: string; readonly payload: Buffer };
-  /** The next message is read, and this one acknowledged, when the promise settles. It should not reject. */
-  readonly onMessage: (message: IncomingMessage) => Promise<void>;
-  /** A packet over MAX_PACKET_BYTES is on its way; the connection is being closed. */
-  readonly onOversized: (packet: OversizedPacket) => void;
-}
-
-/** An open connection. */
-export interface Connection {
-  readonly protocolVersion: ProtocolVersion;
-  /** The broker kept our session and resumed it. */
-  readonly sessionPresent: boolean;
-  /** Messages with QoS 1 that may be under way at once. */
-  readonly sendWindow: number;
-  /** Largest packet that the broker takes, in bytes. */
-  readonly maxSendBytes: number;
-  /** Resolves to why it ended; never rejects. */
-  readonly closed: Promise<AgentError>;
-  /** Resolves when the broker acknowledged it (telemetry: when it is written). Rejects with AgentError. */
-  publish(message: OutgoingMessage): Promise<void>;
-  /** Resolves to the filters that the broker refused. Rejects if the connection ends first. */
-  subscribe(filters: readonly string[]): Promise<readonly string[]>;
-  unsubscribe(filters: readonly string[]): Promise<void>;
-  /** Sends DISCONNECT, so that the last will is not published, and closes. */
-  end(): Promise<void>;
-  /** Closes at once; the broker publishes the last will. */
-  destroy(): void;
-}
+import { PacketGuard } from "./packet-guard.ts";
 
 /**
  * Opens a connection and waits until the broker has accepted it.
@@ -204,7 +146,9 @@ class ConnectionAttempt implements Connection {
   async end(): Promise<void> {
     this.#reason ??= new AgentError("link/stopped", "the agent closed the link");
     this.#client.end();
+    const timer = setTimeout(() => this.#socket.destroy(), DISCONNECT_TIMEOUT_MS);
     await this.closed;
+    clearTimeout(timer);
   }
 
   destroy(reason: AgentError = new AgentError("link/stopped", "the agent closed the link")): void {
@@ -233,21 +177,35 @@ class ConnectionAttempt implements Connection {
     return reason;
   }
 
-  /** Settles when `send` calls back, or with the reason when the connection ends. */
+  /**
+   * Settles when `send` calls back, or with the reason when the connection ends. A broker that answers pings and acknowledges
+   * nothing would keep the link useless for ever: it is given up.
+   */
   #wait(send: (done: (error: AgentError | undefined) => void) => void): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#ended !== undefined) {
         reject(this.#ended);
         return;
       }
-      this.#waiting.add(reject);
+      const timer = setTimeout(() => this.destroy(notAcknowledged()), ACKNOWLEDGE_TIMEOUT_MS);
+      const giveUp = (reason: AgentError): void => {
+        clearTimeout(timer);
+        reject(reason);
+      };
+      this.#waiting.add(giveUp);
       send((error) => {
-        this.#waiting.delete(reject);
+        clearTimeout(timer);
+        this.#waiting.delete(giveUp);
         if (error === undefined) resolve();
         else reject(this.#ended ?? error);
       });
     });
   }
+}
+
+function notAcknowledged(): AgentError {
+  const message = `the broker acknowledged nothing for ${ACKNOWLEDGE_TIMEOUT_MS} ms`;
+  return new AgentError("link/timeout", message);
 }
 
 type ClientPart = Omit<ConnectionOptions, "onMessage" | "onOversized">;

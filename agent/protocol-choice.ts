@@ -5,8 +5,9 @@
  * the connection, as some do. So 3.1.1 comes next after a refusal, and after a close without an answer; a 3.1.1 that fails the same way
  * gives the turn back to 5. What worked is tried first after a lost connection, unless 3.1.1 was only a guess.
  */
+
+import type { ProtocolVersion } from "./connection-types.ts";
 import type { LinkErrorCode } from "./errors.ts";
-import type { ProtocolVersion } from "./mqtt-connection.ts";
 
 export class ProtocolChoice {
   #next: ProtocolVersion = 5;

@@ -2,8 +2,9 @@
  * Sends what the outbox holds over the connection that there is, a window at a time; what was not acknowledged when a connection
  * ends is sent again over the next one.
  */
+
+import type { Connection } from "./connection-types.ts";
 import { AgentError, messageOf } from "./errors.ts";
-import type { Connection } from "./mqtt-connection.ts";
 import { type DroppedCounts, Outbox, type OutgoingMessage } from "./outbox.ts";
 
 /** Bytes of a PUBLISH beside topic, payload and correlation data, at most: fixed header, lengths, packet identifier. */

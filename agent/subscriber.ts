@@ -2,8 +2,9 @@
  * Keeps the broker's subscriptions as `Subscriptions` wants them, over the connection that there is: one SUBSCRIBE or UNSUBSCRIBE
  * at a time, in order.
  */
+
+import type { Connection } from "./connection-types.ts";
 import { AgentError } from "./errors.ts";
-import type { Connection } from "./mqtt-connection.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
 export class Subscriber {

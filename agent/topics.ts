@@ -2,10 +2,9 @@
  * The topics of one device: building those that it writes, reading those that it subscribes to
  * (docs/ARCHITECTURE.md, "Topics"). Pure.
  */
+import type { RepositoryName } from "../ota/metadata.ts";
+import { isSha256, topicSegment } from "../ota/names.ts";
 import { MAX_TOPIC_BYTES } from "./limits.ts";
-
-/** A metadata repository. */
-export type RepositoryName = "image" | "director";
 
 /** What an incoming topic means to this device. */
 export type IncomingTopic =
@@ -16,7 +15,6 @@ export type IncomingTopic =
   | { readonly kind: "command" };
 
 const METADATA_FILE = /^(?:timestamp|snapshot|targets|[1-9][0-9]{0,8}\.root)$/;
-const DIGEST = /^[0-9a-f]{64}$/;
 
 /** The topics of device `deviceId` in `fleet`; both are checked names already. */
 export class DeviceTopics {
@@ -52,12 +50,12 @@ export class DeviceTopics {
 
   /** Topic of a module's telemetry; `path` is what the module names, already checked: `temperature`, `motor/speed`. */
   telemetry(module: string, path: string): string {
-    return `${this.own}telemetry/${moduleSegment(module)}/${path}`;
+    return `${this.own}telemetry/${topicSegment(module)}/${path}`;
   }
 
   /** Topic of a module's log. */
   log(module: string): string {
-    return `${this.own}log/${moduleSegment(module)}`;
+    return `${this.own}log/${topicSegment(module)}`;
   }
 
   /** What a received topic means, or undefined if it means nothing to this device (a broker may send anything). */
@@ -66,7 +64,7 @@ export class DeviceTopics {
     if (!topic.startsWith(this.prefix)) return undefined;
     const [folder, name, ...rest] = topic.slice(this.prefix.length).split("/");
     if (name === undefined || rest.length > 0) return undefined;
-    if (folder === "blob") return DIGEST.test(name) ? { kind: "blob", digest: name } : undefined;
+    if (folder === "blob") return isSha256(name) ? { kind: "blob", digest: name } : undefined;
     if (folder !== "image" && folder !== "director") return undefined;
     return METADATA_FILE.test(name) ? { kind: "metadata", repository: folder, file: name } : undefined;
   }
@@ -77,11 +75,6 @@ export class DeviceTopics {
     // MQTT 5 §4.7.1, §4.7.3: no wildcards and no null character in a topic name.
     return !/[+#\0]/.test(topic) && Buffer.byteLength(topic) <= MAX_TOPIC_BYTES;
   }
-}
-
-/** `publisher/name` as one topic level: AWS IoT allows seven slashes in a topic. */
-function moduleSegment(module: string): string {
-  return module.replace("/", ".");
 }
 
 /** Whether a filter (with `+`, without `#`) matches a topic: MQTT 5 §4.7.1.3. */

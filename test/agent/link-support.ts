@@ -5,7 +5,8 @@ import type { ExecutionContext } from "ava";
 import mqtt from "mqtt";
 import type { BrokerAccess } from "../../agent/credentials.ts";
 import type { AgentError } from "../../agent/errors.ts";
-import { createLink, type Link, type LinkState } from "../../agent/link.ts";
+import { createLink } from "../../agent/link.ts";
+import type { Link, LinkState } from "../../agent/link-types.ts";
 
 export const PREFIX = "skerry/v1/demo/";
 export const OWN = `${PREFIX}device/pi-01/`;

@@ -1,0 +1,148 @@
+/**
+ * `skerry agent`: runs the agent in the foreground until SIGTERM or SIGINT, for systemd or a terminal.
+ *
+ * Exit codes: 0 stopped when asked to; 1 could not start, or failed; 2 wrong usage or configuration.
+ */
+import { parseArgs } from "node:util";
+import { type AgentConfig, loadConfig } from "./config.ts";
+import { AgentError, messageOf } from "./errors.ts";
+import { createLog, type LineWriter, type Log } from "./log.ts";
+
+export interface CommandIo {
+  readonly stdout: LineWriter;
+  readonly stderr: LineWriter;
+}
+
+/** The running agent, as the command sees it. */
+export interface StoppableAgent {
+  stop(): Promise<void>;
+}
+
+/** What the command is made of beside its arguments; a test brings its own. */
+export interface AgentCommandParts {
+  start(config: AgentConfig, hooks: AgentHooks): Promise<StoppableAgent>;
+  /** Resolves to the signal that asks the agent to stop. */
+  stopSignal(): Promise<string>;
+}
+
+export interface AgentHooks {
+  /** An event of a module, as docs/ARCHITECTURE.md writes it. */
+  onEvent(event: ReportedEvent): void;
+  readonly log: Log;
+}
+
+/** The members of an event that a log line shows. */
+export interface ReportedEvent {
+  readonly event: string;
+  readonly module?: string | undefined;
+  readonly version?: string | undefined;
+  readonly code?: string | undefined;
+  readonly message?: string | undefined;
+}
+
+const DEFAULT_CONFIG = "/etc/skerry/device.toml";
+
+const USAGE = `usage: skerry agent [--config FILE] [--check] [--json]
+
+  --config FILE   the device's configuration (default: ${DEFAULT_CONFIG})
+  --check         check the configuration and the files that it names, and end
+  --json          log lines as JSON, one object per line
+  --help          print this
+
+The log goes to standard error. SIGTERM and SIGINT stop the modules, then the agent.
+`;
+
+const OPTIONS = {
+  config: { type: "string", default: DEFAULT_CONFIG },
+  check: { type: "boolean", default: false },
+  json: { type: "boolean", default: false },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
+
+/** Runs the command (without the words `skerry agent`) and resolves to its exit code. */
+export async function runAgentCommand(
+  argv: readonly string[],
+  io: CommandIo,
+  parts: AgentCommandParts = REAL_PARTS,
+): Promise<number> {
+  const options = parseOptions(argv, io);
+  if (options === undefined) return 2;
+  if (options.help) {
+    io.stdout.write(USAGE);
+    return 0;
+  }
+  const log = createLog(io.stderr, options.json);
+  let config: AgentConfig;
+  try {
+    config = await loadConfig(options.config);
+  } catch (error) {
+    reportFailure(error, options.json, log, io);
+    return error instanceof AgentError && error.code.startsWith("config/") ? 2 : 1;
+  }
+  if (options.check) {
+    io.stdout.write(`${options.config}: ok (device ${config.deviceId} of fleet ${config.fleet})\n`);
+    return 0;
+  }
+  try {
+    await runUntilStopped(config, log, parts);
+    return 0;
+  } catch (error) {
+    reportFailure(error, options.json, log, io);
+    return 1;
+  }
+}
+
+async function runUntilStopped(config: AgentConfig, log: Log, parts: AgentCommandParts): Promise<void> {
+  // Listened for before the start, so that a signal during a slow start is not lost.
+  const signal = parts.stopSignal();
+  const agent = await parts.start(config, { onEvent: (event) => logEvent(event, log), log });
+  log("info", `stopping: ${await signal}`);
+  await agent.stop();
+  log("info", "stopped");
+}
+
+function logEvent({ event, ...facts }: ReportedEvent, log: Log): void {
+  const { module, version, message } = facts;
+  const subject = [module, version].filter((part) => part !== undefined).join("@");
+  const text = [subject, event].filter((part) => part !== "").join(" ");
+  const level = event === "refused" || event === "failed" || event === "rolled-back" ? "warning" : "info";
+  log(level, message === undefined ? text : `${text}: ${message}`, {
+    event,
+    module,
+    version,
+    code: facts.code,
+  });
+}
+
+function parseOptions(
+  argv: readonly string[],
+  io: CommandIo,
+): { config: string; check: boolean; json: boolean; help: boolean } | undefined {
+  try {
+    return parseArgs({ args: [...argv], options: OPTIONS, strict: true }).values;
+  } catch (error) {
+    // parseArgs throws for what it does not know; its message names the option.
+    io.stderr.write(`error: ${messageOf(error)}\n\n${USAGE}`);
+    return undefined;
+  }
+}
+
+/** A configuration's mistakes keep their `file:line:` form, so that an editor finds the place. */
+function reportFailure(error: unknown, json: boolean, log: Log, io: CommandIo): void {
+  const code = error instanceof Error && "code" in error ? String(error.code) : undefined;
+  if (json) log("error", messageOf(error), { code });
+  else if (code?.startsWith("config/") === true) io.stderr.write(`${messageOf(error)}\n`);
+  else io.stderr.write(`error: ${messageOf(error)}${code === undefined ? "" : ` (${code})`}\n`);
+}
+
+const REAL_PARTS: AgentCommandParts = {
+  start: async (config, hooks) => {
+    const { startAgent } = await import("./agent.ts");
+    return startAgent(config, hooks);
+  },
+  stopSignal: () =>
+    new Promise((resolve) => {
+      // Once: a second signal of the same kind ends a process that hangs while it stops.
+      for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, resolve);
+    }),
+};
