@@ -7,11 +7,11 @@ export interface Clock {
   setTimer(delayMs: number, callback: () => void): () => void;
 }
 
-/** The process's own clock. Its timers keep no process alive by themselves. */
+/** The process's own clock. */
 export const SYSTEM_CLOCK: Clock = {
   nowMs: () => performance.now(),
   setTimer(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs).unref();
+    const timer = setTimeout(callback, delayMs);
     return () => clearTimeout(timer);
   },
 };

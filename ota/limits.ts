@@ -8,7 +8,7 @@
 export const MAX_PAYLOAD_BYTES = 65_536;
 
 /** One metadata file, in bytes (TUF 1.0.31 §5.3.3, §5.4.1: the bound where no signed length exists). */
-export const MAX_METADATA_BYTES = MAX_PAYLOAD_BYTES;
+export const MAX_METADATA_BYTES = 65_536;
 
 /** Nesting of arrays and objects in JSON from outside, in levels. */
 export const MAX_JSON_DEPTH_LEVELS = 32;
@@ -60,13 +60,13 @@ export const MAX_CLAIMS = 8;
 export const MAX_COMPONENT_BYTES = 64 * 1024 * 1024;
 
 /** One chunk of a component, in bytes. */
-export const MAX_CHUNK_BYTES = MAX_PAYLOAD_BYTES;
+export const MAX_CHUNK_BYTES = 65_536;
 
 /** Chunks in one chunk list: what 65,536 bytes hold after an 8-byte header, 36 bytes each. */
 export const MAX_CHUNKS = Math.floor((MAX_PAYLOAD_BYTES - 8) / 36);
 
 /** A TOML file (a manifest, a configuration), in bytes. */
-export const MAX_TOML_BYTES = MAX_PAYLOAD_BYTES;
+export const MAX_TOML_BYTES = 65_536;
 
 /** Nesting of arrays and inline tables in TOML, in levels. */
 export const MAX_TOML_DEPTH_LEVELS = 16;
@@ -111,3 +111,15 @@ export const COPY_BUFFER_BYTES = 65_536;
 
 /** Nesting of folders in a module's data, in levels. */
 export const MAX_DATA_DEPTH_LEVELS = 32;
+
+/** Blobs that are asked for at a time: bounds memory to this many payloads. */
+export const DELIVERY_WINDOW_BLOBS = 8;
+
+/** How long a download waits for the next good blob, in milliseconds. */
+export const DELIVERY_IDLE_TIMEOUT_MS = 30_000;
+
+/** Wrong payloads under one blob's name before a download gives up. */
+export const MAX_BAD_PAYLOADS = 3;
+
+/** Left free by a download, for the state file and the modules, in bytes. */
+export const FREE_SPACE_RESERVE_BYTES = 1024 * 1024;

@@ -1,0 +1,215 @@
+/**
+ * Brings a release onto the disk: manifest and chunk list first, then the component's chunks, each checked and written at its
+ * place as it comes, in any order. Memory holds a window of chunks, whatever the component's size.
+ *
+ * A download that was cut, by the network or the power, goes on where it was: what lies in `incoming` is believed only
+ * after it was hashed again, so there is no record that could disagree with the bytes. The end is one rename of the
+ * whole folder, after its files are on the medium (`Store.promote`).
+ */
+
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type { BlobSource } from "./blob-source.ts";
+import { fetchBlobs, sha256Of } from "./blob-window.ts";
+import { type Chunk, parseChunkList } from "./chunk-list.ts";
+import type { Clock } from "./clock.ts";
+import type { DiskFile } from "./disk.ts";
+import { readWhole, withFile, writeDurably } from "./durable-file.ts";
+import { OtaError } from "./errors.ts";
+import {
+  DELIVERY_IDLE_TIMEOUT_MS,
+  DELIVERY_WINDOW_BLOBS,
+  FREE_SPACE_RESERVE_BYTES,
+  MAX_CHUNK_BYTES,
+  MAX_COMPONENT_BYTES,
+  MAX_PAYLOAD_BYTES,
+} from "./limits.ts";
+import { type ReleaseFileRecord, type ReleaseRecord, releaseName } from "./release.ts";
+import { CHUNKS_FILE, COMPONENT_FILE, MANIFEST_FILE, type Store } from "./store.ts";
+import { formatSize } from "./units.ts";
+
+/** How far a component is, in bytes; what lay on the disk already counts as received. */
+export type DeliveryProgress = { readonly received: number; readonly total: number };
+
+export type DeliveryOptions = {
+  readonly store: Store;
+  readonly source: BlobSource;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: DeliveryProgress) => void;
+  /** Chunks asked for at a time, and how long to wait for the next one. */
+  readonly windowBlobs?: number;
+  readonly idleTimeoutMs?: number;
+};
+
+/** A chunk's content with the places that it still has to be written to. */
+type MissingChunk = { readonly sha256: string; readonly length: number; readonly offsets: number[] };
+
+/**
+ * Fetches a release into its version folder; returns at once if it is there. One call at a time: the source has one
+ * receiver.
+ *
+ * @throws OtaError "delivery/…", "store/disk-full", "store/io"; what came so far is kept and believed after hashing
+ */
+export async function fetchRelease(release: ReleaseRecord, options: DeliveryOptions): Promise<void> {
+  const { store } = options;
+  if (await store.hasVersion(release)) {
+    return;
+  }
+  checkSizes(release);
+  const folder = store.incomingDirectory(release);
+  await store.disk.makeDirectory(folder);
+  await checkFreeSpace(release, options);
+  const chunkList = await fetchLists(release, options);
+  const chunks = parseChunkList(chunkList, release.component.length);
+  const component = join(folder, COMPONENT_FILE);
+  await withFile(store.disk, component, "update", async (file) => {
+    await fetchComponent(release, chunks, file, options);
+    await checkComponent(release, file);
+  });
+  await store.promote(release);
+}
+
+/** The lengths are signed; they are bounded all the same, since a stolen key signs anything. */
+function checkSizes(release: ReleaseRecord): void {
+  const bounds: readonly [string, ReleaseFileRecord, number][] = [
+    ["component", release.component, MAX_COMPONENT_BYTES],
+    ["chunk list", release.chunks, MAX_PAYLOAD_BYTES],
+    ["manifest", release.manifest, MAX_PAYLOAD_BYTES],
+  ];
+  for (const [what, { length }, maxBytes] of bounds) {
+    if (length > maxBytes) {
+      throw new OtaError(
+        "delivery/too-large",
+        `${releaseName(release)}: its ${what} has ${length} bytes, at most ${maxBytes} are taken; publish a smaller one`,
+      );
+    }
+  }
+}
+
+async function checkFreeSpace(release: ReleaseRecord, options: DeliveryOptions): Promise<void> {
+  const { disk } = options.store;
+  const folder = options.store.incomingDirectory(release);
+  const present = (await disk.entry(join(folder, COMPONENT_FILE)))?.sizeBytes ?? 0;
+  const lists = release.chunks.length + release.manifest.length;
+  const neededBytes = Math.max(0, release.component.length - present) + lists + FREE_SPACE_RESERVE_BYTES;
+  const freeBytes = await disk.freeBytes(folder);
+  if (freeBytes < neededBytes) {
+    throw new OtaError(
+      "store/disk-full",
+      `${releaseName(release)} needs ${formatSize(neededBytes)}, ${formatSize(freeBytes)} are free: free some, the agent tries again`,
+    );
+  }
+}
+
+/** Makes manifest and chunk list lie in the folder, durably; gives the chunk list's bytes. */
+async function fetchLists(release: ReleaseRecord, options: DeliveryOptions): Promise<Uint8Array> {
+  const { disk } = options.store;
+  const folder = options.store.incomingDirectory(release);
+  const files = [
+    { ...release.manifest, path: join(folder, MANIFEST_FILE) },
+    { ...release.chunks, path: join(folder, CHUNKS_FILE) },
+  ];
+  const wanted: typeof files = [];
+  for (const file of files) {
+    if (!(await holds(options, file.path, file))) {
+      wanted.push(file);
+    }
+  }
+  await fetchBlobs({
+    ...windowOptions(options),
+    what: releaseName(release),
+    wanted,
+    take: (file, payload) => writeDurably(disk, file.path, payload),
+  });
+  return (await readWhole(disk, join(folder, CHUNKS_FILE), MAX_PAYLOAD_BYTES)) ?? new Uint8Array();
+}
+
+async function holds(options: DeliveryOptions, path: string, file: ReleaseFileRecord): Promise<boolean> {
+  const { disk } = options.store;
+  if ((await disk.entry(path))?.sizeBytes !== file.length) {
+    return false;
+  }
+  const bytes = await readWhole(disk, path, MAX_PAYLOAD_BYTES);
+  return bytes !== undefined && sha256Of(bytes) === file.sha256;
+}
+
+/** Writes the chunks that the file lacks, wherever they belong. */
+async function fetchComponent(
+  release: ReleaseRecord,
+  chunks: readonly Chunk[],
+  file: DiskFile,
+  options: DeliveryOptions,
+): Promise<void> {
+  const missing = await findMissing(file, chunks);
+  const total = release.component.length;
+  let received = total - missing.reduce((sum, { length, offsets }) => sum + length * offsets.length, 0);
+  options.onProgress?.({ received, total });
+  await fetchBlobs({
+    ...windowOptions(options),
+    what: releaseName(release),
+    wanted: missing,
+    take: async ({ length, offsets }, payload) => {
+      for (const offset of offsets) {
+        await file.write(payload, offset);
+      }
+      received += length * offsets.length;
+      options.onProgress?.({ received, total });
+    },
+  });
+  // A longer file from another attempt would not be this component.
+  await file.truncate(total);
+  await file.sync();
+}
+
+/** Which chunks the file does not hold yet, by hashing what it does hold; a content that occurs twice is one blob. */
+async function findMissing(file: DiskFile, chunks: readonly Chunk[]): Promise<MissingChunk[]> {
+  const missing = new Map<string, MissingChunk>();
+  const buffer = new Uint8Array(MAX_CHUNK_BYTES);
+  let isPastEnd = false;
+  for (const { sha256, length, offset } of chunks) {
+    const range = buffer.subarray(0, length);
+    const read: number = isPastEnd ? 0 : await file.read(range, offset);
+    isPastEnd ||= read < length;
+    if (read === length && sha256Of(range) === sha256) {
+      continue;
+    }
+    const known = missing.get(sha256);
+    if (known === undefined) {
+      missing.set(sha256, { sha256, length, offsets: [offset] });
+    } else {
+      known.offsets.push(offset);
+    }
+  }
+  return [...missing.values()];
+}
+
+/** The whole component against its signed digest: what the chunk list promised chunk by chunk has to hold together. */
+async function checkComponent(release: ReleaseRecord, file: DiskFile): Promise<void> {
+  const hash = createHash("sha256");
+  const buffer = new Uint8Array(MAX_CHUNK_BYTES);
+  for (let position = 0; position < release.component.length; ) {
+    const read: number = await file.read(buffer, position);
+    if (read === 0) {
+      break;
+    }
+    hash.update(buffer.subarray(0, read));
+    position += read;
+  }
+  if (hash.digest("hex") !== release.component.sha256) {
+    throw new OtaError(
+      "delivery/hash-mismatch",
+      `${releaseName(release)}: its chunks do not make up the component that is signed; publish the release again under a new version`,
+    );
+  }
+}
+
+function windowOptions(options: DeliveryOptions) {
+  return {
+    source: options.source,
+    clock: options.clock,
+    signal: options.signal,
+    windowBlobs: options.windowBlobs ?? DELIVERY_WINDOW_BLOBS,
+    idleTimeoutMs: options.idleTimeoutMs ?? DELIVERY_IDLE_TIMEOUT_MS,
+  };
+}
