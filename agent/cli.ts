@@ -14,7 +14,7 @@ export interface CommandIo {
 }
 
 /** The running agent, as the command sees it. */
-export interface StoppableAgent {
+interface StoppableAgent {
   stop(): Promise<void>;
 }
 

@@ -58,7 +58,7 @@ export type LinkErrorCode =
   | "link/handler-failed";
 
 /** The agent as a whole. */
-export type AgentOwnErrorCode =
+type AgentOwnErrorCode =
   /** The agent could not start: the message says what was missing. */
   | "agent/start-failed"
   /** A defect of the agent: please report it. */

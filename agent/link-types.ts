@@ -8,7 +8,7 @@ import type { DroppedCounts, OutgoingKind } from "./outbox.ts";
 import type { DeviceTopics } from "./topics.ts";
 
 /** What `device/<id>/status` says beside online or offline. */
-export interface DeviceStatus {
+interface DeviceStatus {
   /** The agent's version. */
   readonly agent: string;
   readonly bootId: string;

@@ -1,9 +1,9 @@
 /** Log lines: for people, or as one JSON object each. */
 
-export type LogLevel = "error" | "warning" | "info";
+type LogLevel = "error" | "warning" | "info";
 
 /** Facts that go with a line; undefined ones are left out. */
-export type LogDetails = Readonly<Record<string, unknown>>;
+type LogDetails = Readonly<Record<string, unknown>>;
 
 export type Log = (level: LogLevel, message: string, details?: LogDetails) => void;
 
