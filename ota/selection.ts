@@ -179,12 +179,15 @@ function imageTarget(
   return target;
 }
 
-/** Uptane 2.1 wants the same hashes and length on both sides; an algorithm that only one side lists vouches for nothing. */
+/**
+ * Uptane 2.1 wants the same hashes and length on both sides. Both have a SHA-256 (the parser sees to it); a further algorithm that only
+ * one side lists vouches for nothing.
+ */
 function isSameFile(left: TargetInfo, right: TargetInfo): boolean {
   const sharedHashesAgree = [...left.hashes].every(
     ([algorithm, digest]) => (right.hashes.get(algorithm) ?? digest) === digest,
   );
-  return left.length === right.length && left.sha256 === right.sha256 && sharedHashesAgree;
+  return left.length === right.length && sharedHashesAgree;
 }
 
 function releaseCounter(component: TargetInfo, module: string, version: string): number {

@@ -196,6 +196,15 @@ test("rollback attack: an older timestamp is refused (§5.4.3.1)", async (t) => 
   refuses(t, "trust/rollback-attack", "timestamp", () => judge(place, set));
 });
 
+test("§5.4.3.1: another timestamp of the trusted version is not taken, and is no error", async (t) => {
+  const place = await scene();
+  const { timestamp } = await metadataSet(place.roles, {
+    version: 5,
+    change: { timestamp: (signed) => ({ ...signed, meta: { "snapshot.json": { version: 6 } } }) },
+  });
+  t.deepEqual(judge(place, { ...place.received, timestamp }), { kind: "current" });
+});
+
 test("rollback attack: a newer timestamp that names an older snapshot is refused (§5.4.3.2)", async (t) => {
   const place = await scene();
   const old = await metadataSet(place.roles, { version: 4 });
