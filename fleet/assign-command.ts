@@ -20,7 +20,8 @@ export const assignCommand: FleetCommand = {
        skerry assign MODULE@VERSION --device ID [options]
        skerry assign MODULE --device ID --unpin [options]
 
-Chooses who runs a release: a share of a group, or one device. Raising the percent of the same release only adds devices.
+Chooses who runs a release: a share of a group, or one device. Raising the percent of the same release only
+adds devices.
 
   --group NAME           default "default"
   --percent N            share of the group's devices, 0 to 100; default 100

@@ -1,12 +1,15 @@
 /**
- * Decides who runs what: new director metadata with an assignment for a share of a group, or a pin for one device.
+ * Decides who runs what: new director metadata with an assignment for a share of a group, or a pin for one
+ * device.
  *
  * Rules, per module (docs/ARCHITECTURE.md, "Director targets"):
  * - Each assignment gets an order above all others of its module, so the newest decision holds.
- * - A rollout (module@version to a group) gets a new salt; changing its percent keeps it, so that raising only adds devices.
- * - What a decision makes pointless is dropped: an earlier assignment of the same version to the group, at 100 percent any other version's
- *   for the group, and any other pin of the device.
- * Example: 1.0.0 at 100, then 1.1.0 at 25, then 1.1.0 at 100 percent leaves one assignment, with 1.1.0's salt.
+ * - A rollout (module@version to a group) gets a new salt; changing its percent keeps it, so that raising
+ *   only adds devices.
+ * - What a decision makes pointless is dropped: an earlier assignment of the same version to the group, at
+ *   100 percent any other version's for the group, and any other pin of the device.
+ * Example: 1.0.0 at 100, then 1.1.0 at 25, then 1.1.0 at 100 percent leaves one assignment, with 1.1.0's
+ * salt.
  */
 
 import { randomBytes } from "node:crypto";
@@ -47,7 +50,10 @@ export interface AssignResult {
 /** All assignments of one module, by version. */
 export type ModuleAssignments = ReadonlyMap<string, readonly Assignment[]>;
 
-/** Assigns in the folder; the broker follows with `syncRepository`. Throws FleetError "fleet/unknown-release", "fleet/usage" … */
+/**
+ * Assigns in the folder; the broker follows with `syncRepository`. Throws FleetError "fleet/unknown-release",
+ * "fleet/usage" …
+ */
 export async function assignRelease(repository: Repository, options: AssignOptions): Promise<AssignResult> {
   const { module, version, audience } = options;
   checkAudience(audience);
@@ -65,7 +71,10 @@ export async function assignRelease(repository: Repository, options: AssignOptio
   });
 }
 
-/** Drops a device's pin, so that it follows its groups again. Throws FleetError "fleet/unknown-release" if there is none. */
+/**
+ * Drops a device's pin, so that it follows its groups again. Throws FleetError "fleet/unknown-release" if
+ * there is none.
+ */
 export async function unpinDevice(
   repository: Repository,
   options: { readonly module: string; readonly device: string; readonly nowMs?: number },
@@ -87,7 +96,10 @@ export async function unpinDevice(
   });
 }
 
-/** The director's targets with other assignments for one module; `added` is a component that may not be among them yet. */
+/**
+ * The director's targets with other assignments for one module; `added` is a component that may not be among
+ * them yet.
+ */
 function withAssignments(
   director: Targets,
   module: string,
@@ -105,7 +117,9 @@ function withAssignments(
   return targets.values();
 }
 
-/** The pure decision: what a module's assignments are after this one. `newSalt` is used if a rollout starts. */
+/**
+ * The pure decision: what a module's assignments are after this one. `newSalt` is used if a rollout starts.
+ */
 export function decideAssignments(
   before: ModuleAssignments,
   version: string,
@@ -154,7 +168,9 @@ export function assignmentsOf(director: Targets, module: string): ModuleAssignme
   return byVersion;
 }
 
-/** The image repository vouches for the component, so the director's entry takes length and hash from there. */
+/**
+ * The image repository vouches for the component, so the director's entry takes length and hash from there.
+ */
 function directorTarget(component: TargetInfo, assignments: readonly Assignment[]): TargetInfo {
   return targetInfo(component.path, component, { skerry: { assignments: assignments.map(assignmentJson) } });
 }

@@ -1,4 +1,7 @@
-/** What mqtt.js, TLS and sockets report, turned into FleetError: by reason code (MQTT 5.0 §2.4) or system error code. */
+/**
+ * What mqtt.js, TLS and sockets report, turned into FleetError: by reason code (MQTT 5.0 §2.4) or system
+ * error code.
+ */
 
 import type { BrokerAddress } from "./broker.ts";
 import { FleetError } from "./errors.ts";
@@ -13,8 +16,8 @@ const REFUSED_CREDENTIALS: ReadonlySet<number | string> = new Set([4, 5, 0x86, N
 const SUBSCRIBE_FAILURE = 0x80;
 
 /**
- * Whether the broker may be one that has no MQTT 5: it says so, answers with something that MQTT 5 does not have, or hangs up.
- * Where the cause is another one, the second attempt fails with it.
+ * Whether the broker may be one that has no MQTT 5: it says so, answers with something that MQTT 5 does not
+ * have, or hangs up. Where the cause is another one, the second attempt fails with it.
  */
 export function isVersionRefusal(error: unknown): boolean {
   const code = codeOf(error);

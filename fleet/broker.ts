@@ -1,9 +1,10 @@
 /**
- * The operator's connection to the broker, on mqtt.js (imported when the first connection is made): MQTT 5, or 3.1.1
- * where the broker refuses 5. It publishes retained messages at QoS 1 and routes what arrives to subscriptions.
+ * The operator's connection to the broker, on mqtt.js (imported when the first connection is made): MQTT 5,
+ * or 3.1.1 where the broker refuses 5. It publishes retained messages at QoS 1 and routes what arrives to
+ * subscriptions.
  *
- * A connection is used for one command: it is not made again when it breaks, every operation under way then fails with
- * "fleet/broker-lost", and running the command again goes on where it stopped.
+ * A connection is used for one command: it is not made again when it breaks, every operation under way then
+ * fails with "fleet/broker-lost", and running the command again goes on where it stopped.
  */
 
 import { randomBytes } from "node:crypto";
@@ -30,7 +31,10 @@ export interface BrokerAddress {
   readonly key?: Buffer;
 }
 
-/** A message that arrived; the payload may not be changed. `retained`: it lay on the broker when we subscribed. */
+/**
+ * A message that arrived; the payload may not be changed. `retained`: it lay on the broker when we
+ * subscribed.
+ */
 export type MessageHandler = (topic: string, payload: Uint8Array, retained: boolean) => void;
 
 interface Route {
@@ -38,7 +42,10 @@ interface Route {
   readonly handler: MessageHandler;
 }
 
-/** Connects; throws FleetError ("fleet/broker-unreachable", "-refused", "-tls", "-timeout"). End it with `end()`. */
+/**
+ * Connects; throws FleetError ("fleet/broker-unreachable", "-refused", "-tls", "-timeout"). End it with
+ * `end()`.
+ */
 export async function connectBroker(address: BrokerAddress): Promise<BrokerConnection> {
   try {
     return new BrokerConnection(await connectOnce(address, 5), address);

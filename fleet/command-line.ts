@@ -1,5 +1,6 @@
 /**
- * What the operator's commands share on the command line: options, the repository's folder, the broker's address, output.
+ * What the operator's commands share on the command line: options, the repository's folder, the broker's
+ * address, output.
  */
 
 import { parseArgs } from "node:util";
@@ -36,7 +37,7 @@ export interface FleetCommand {
   run(call: CommandCall): Promise<number>;
 }
 
-export interface OptionConfig {
+interface OptionConfig {
   readonly type: "string" | "boolean";
   readonly short?: string;
 }
@@ -110,7 +111,10 @@ export async function repositoryOf(call: CommandCall): Promise<Repository> {
   return openRepository(named ?? (await findRepositoryFolder(process.cwd())));
 }
 
-/** The broker's address from skerry.toml, the options and the environment; throws FleetError "fleet/usage", "fleet/io". */
+/**
+ * The broker's address from skerry.toml, the options and the environment; throws FleetError "fleet/usage",
+ * "fleet/io".
+ */
 export async function brokerAddressOf(call: CommandCall, { settings }: Repository): Promise<BrokerAddress> {
   const { broker } = settings;
   const url = call.text("broker") ?? broker.url;

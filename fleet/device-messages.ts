@@ -1,6 +1,7 @@
 /**
- * What devices say of themselves: status, state and events (docs/ARCHITECTURE.md, "Topics"). A device may be broken or taken over,
- * so each message is narrowed, bounded, and stripped of characters that would act on a terminal.
+ * What devices say of themselves: status, state and events (docs/ARCHITECTURE.md, "Topics"). A device may be
+ * broken or taken over, so each message is narrowed, bounded, and stripped of characters that would act on a
+ * terminal.
  */
 
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "../ota/json.ts";

@@ -42,7 +42,9 @@ async function runDevices(call: CommandCall): Promise<number> {
   return 0;
 }
 
-/** A line per module; what belongs to the device stands in each, so that the lines can be sorted and searched. */
+/**
+ * A line per module; what belongs to the device stands in each, so that the lines can be sorted and searched.
+ */
 function deviceRows({ device, status, modules }: DeviceRow): readonly (readonly string[])[] {
   const own = [device, status?.status ?? "unknown", status?.agent ?? NOTHING];
   if (modules.length === 0) return [[...own, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING]];

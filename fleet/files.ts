@@ -11,8 +11,8 @@ export const PRIVATE_MODE = 0o600;
 export const PUBLIC_MODE = 0o644;
 
 /**
- * Replaces a file by a temporary one beside it, synced before and its folder after the rename: after a power cut there is the
- * old content or the new one. The folder has to exist.
+ * Replaces a file by a temporary one beside it, synced before and its folder after the rename: after a power
+ * cut there is the old content or the new one. The folder has to exist.
  */
 export async function writeFileDurably(path: string, bytes: Uint8Array, mode = PUBLIC_MODE): Promise<void> {
   const temporary = `${path}.${randomBytes(4).toString("hex")}.tmp`;
@@ -51,7 +51,9 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** The content of a file of at most `maxBytes`; undefined if there is none; throws "fleet/io" if it is larger. */
+/**
+ * The content of a file of at most `maxBytes`; undefined if there is none; throws "fleet/io" if it is larger.
+ */
 export async function readFileIfPresent(path: string, maxBytes: number): Promise<Buffer | undefined> {
   let file: FileHandle;
   try {

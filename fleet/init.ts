@@ -1,4 +1,7 @@
-/** Creates a repository: the folder, its settings, the keys, and first metadata of both repositories, all empty. */
+/**
+ * Creates a repository: the folder, its settings, the keys, and first metadata of both repositories, all
+ * empty.
+ */
 
 import { join, resolve } from "node:path";
 import {

@@ -8,7 +8,8 @@ import { REPOSITORY_NAMES } from "./repository.ts";
 export const keysCommand: FleetCommand = {
   usage: `usage: skerry keys init [DIR] [--fleet NAME] [--broker URL]
 
-Creates the repository folder of a fleet (default: the current folder) with its keys. Nothing is ever overwritten.
+Creates the repository folder of a fleet (default: the current folder) with its keys. Nothing is
+ever overwritten.
 
   --fleet NAME           name of the fleet; default demo
   --broker URL           default mqtt://127.0.0.1:1883

@@ -4,8 +4,9 @@
  *     {"format":"skerry-key","formatVersion":1,"name":"image-targets","scheme":"ed25519",
  *      "public":"<64 hex>","encryption":"none","seed":"<64 hex>"}
  *
- * `encryption` is the seam for keys under a passphrase: another word there says how `seed` is to be read. Which key signs what: docs/ARCHITECTURE.md, "Metadata".
- * The root keys and image-targets are offline keys, the others may lie on a server.
+ * `encryption` is the seam for keys under a passphrase: another word there says how `seed` is to be read.
+ * Which key signs what: docs/ARCHITECTURE.md, "Metadata". The root keys and image-targets are offline keys,
+ * the others may lie on a server.
  */
 
 import { stat } from "node:fs/promises";
@@ -56,7 +57,9 @@ export async function createKey(folder: string, name: KeyName): Promise<Signer> 
   return signer;
 }
 
-/** Loads a key; undefined if its file is not there (an offline key that lies elsewhere). Throws "fleet/key". */
+/**
+ * Loads a key; undefined if its file is not there (an offline key that lies elsewhere). Throws "fleet/key".
+ */
 export async function loadKeyIfPresent(folder: string, name: KeyName): Promise<Signer | undefined> {
   const path = keyFile(folder, name);
   const bytes = await readFileIfPresent(path, MAX_KEY_FILE_BYTES);

@@ -1,4 +1,7 @@
-/** Bounds on what the operator's side reads, sends and waits for. Those on metadata and releases are ota/limits.ts. */
+/**
+ * Bounds on what the operator's side reads, sends and waits for. Those on metadata and releases are
+ * ota/limits.ts.
+ */
 
 /** skerry.toml and a key file, in bytes. */
 export const MAX_SETTINGS_BYTES = 65_536;
@@ -19,7 +22,10 @@ export const ACKNOWLEDGE_TIMEOUT_MS = 30_000;
 /** MQTT keep-alive, in seconds. */
 export const KEEPALIVE_SECONDS = 30;
 
-/** Blobs that are compared with the broker at a time; with MAX_PAYLOAD_BYTES it bounds the traffic of one round. */
+/**
+ * Blobs that are compared with the broker at a time; with MAX_PAYLOAD_BYTES it bounds the traffic of one
+ * round.
+ */
 export const BLOB_WINDOW = 32;
 
 /** Topics in one SUBSCRIBE or UNSUBSCRIBE: what the strictest broker in wide use (AWS IoT Core) takes. */
@@ -55,7 +61,10 @@ export const RECONNECT_DELAY_MS = 2_000;
 /** Folders that are searched upwards for skerry.toml. */
 export const MAX_FOLDER_LEVELS = 64;
 
-/** `skerry refresh` signs again what expires sooner, if that is less than half of its lifetime, in milliseconds: 30 days. */
+/**
+ * `skerry refresh` signs again what expires sooner, if that is less than half of its lifetime, in
+ * milliseconds: 30 days.
+ */
 export const REFRESH_MARGIN_MS = 30 * 86_400_000;
 
 /** Root versions in one repository; a yearly rotation takes centuries. */

@@ -1,6 +1,7 @@
 /**
- * One writer of the repository folder at a time: a lock file that names its owner. A lock whose process has ended (same
- * machine, no such process) is taken over; one from another machine (a shared folder) is not, since nobody here can tell.
+ * One writer of the repository folder at a time: a lock file that names its owner. A lock whose process has
+ * ended (same machine, no such process) is taken over; one from another machine (a shared folder) is not,
+ * since nobody here can tell.
  */
 
 import { open, readFile, rename, rm } from "node:fs/promises";
@@ -57,7 +58,10 @@ async function create(path: string): Promise<boolean> {
   }
 }
 
-/** Moves the lock aside, and back if in between another process had replaced it: two may find it stale at once. */
+/**
+ * Moves the lock aside, and back if in between another process had replaced it: two may find it stale at
+ * once.
+ */
 async function removeStale(path: string, content: string): Promise<void> {
   const aside = `${path}.${process.pid}`;
   try {

@@ -1,5 +1,6 @@
 /**
- * The operator's commands: finds the command, runs it, and turns errors into a line and an exit code: 0 done, 1 failed, 2 wrong usage.
+ * The operator's commands: finds the command, runs it, and turns errors into a line and an exit code: 0 done,
+ * 1 failed, 2 wrong usage.
  */
 
 import { OtaError } from "../ota/errors.ts";

@@ -1,8 +1,9 @@
 /**
  * The folder's metadata of one repository: loading it, and signing what follows it.
  *
- * A change is up to three files, written in the order targets, snapshot, timestamp. Power may fail between them: then targets.json is
- * newer than snapshot.json says. `isConsistent` sees that, and the next command that signs brings the others up to it.
+ * A change is up to three files, written in the order targets, snapshot, timestamp. Power may fail between
+ * them: then targets.json is newer than snapshot.json says. `isConsistent` sees that, and the next command
+ * that signs brings the others up to it.
  */
 
 import { createHash } from "node:crypto";

@@ -48,7 +48,8 @@ async function runPublish(call: CommandCall): Promise<number> {
   );
   if (call.flag("no-sync")) return 0;
   const address = await brokerAddressOf(call, repository);
-  // Only what this release is about: a build machine's user need not be allowed to write the director's topics.
+  // Only what this release is about: a build machine's user need not be allowed to write the director's
+  // topics.
   const scope = { repositories: ["image"], release: { module, version } } as const;
   printSyncReport(call.io.stdout, address, await syncRepository(repository, address, scope));
   return 0;

@@ -1,30 +1,21 @@
 /**
- * Adds a release of a module to the repository: its three files under targets/, and new image metadata that lists them.
+ * Adds a release of a module to the repository: its three files under targets/, and new image metadata that
+ * lists them.
  *
- * The component is cut into chunks every 65,536 bytes while it is copied, so memory does not grow with it. Files come before
- * the metadata: what a power cut leaves behind is a folder that nothing lists, and the same command again replaces it.
+ * Files come before the metadata: what a power cut leaves behind is a folder that nothing lists, and the same
+ * command again replaces it.
  */
 
-import { createHash } from "node:crypto";
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import { type ChunkEntry, encodeChunkList } from "../ota/chunk-list.ts";
+import { rename, rm } from "node:fs/promises";
+import { basename, dirname } from "node:path";
 import { isJsonObject } from "../ota/json.ts";
-import { MAX_CHUNK_BYTES, MAX_COMPONENT_BYTES, MAX_PAYLOAD_BYTES } from "../ota/limits.ts";
+import { MAX_PAYLOAD_BYTES } from "../ota/limits.ts";
 import { type Manifest, parseManifest } from "../ota/manifest.ts";
 import type { TargetInfo, Targets } from "../ota/metadata.ts";
 import { parseTargetPath, type ReleaseFile, targetPath } from "../ota/names.ts";
 import { targetInfo } from "../ota/sign-metadata.ts";
 import { FleetError, type FleetErrorCode } from "./errors.ts";
-import {
-  ioError,
-  makeFolder,
-  PUBLIC_MODE,
-  readFileBounded,
-  readRange,
-  syncFolder,
-  writeFileDurably,
-} from "./files.ts";
+import { ioError, readFileBounded, syncFolder } from "./files.ts";
 import { withRepositoryLock } from "./lock.ts";
 import {
   isConsistent,
@@ -34,6 +25,7 @@ import {
   writeTargets,
 } from "./metadata-store.ts";
 import { exists, type Repository, releaseFolder } from "./repository.ts";
+import { type StagedRelease, stageRelease } from "./stage-release.ts";
 
 export interface PublishOptions {
   readonly componentPath: string;
@@ -52,7 +44,10 @@ export interface PublishResult {
   readonly isNew: boolean;
 }
 
-/** Publishes into the folder; the broker follows with `syncRepository`. Throws FleetError, or OtaError "manifest/…". */
+/**
+ * Publishes into the folder; the broker follows with `syncRepository`. Throws FleetError, or OtaError
+ * "manifest/…".
+ */
 export async function publishRelease(
   repository: Repository,
   options: PublishOptions,
@@ -76,16 +71,6 @@ export async function publishRelease(
       await rm(staging, { recursive: true, force: true });
     }
   });
-}
-
-interface StagedFile {
-  readonly length: number;
-  readonly sha256: string;
-}
-
-interface StagedRelease {
-  readonly files: Readonly<Record<ReleaseFile, StagedFile>>;
-  readonly chunks: number;
 }
 
 async function addRelease(
@@ -126,7 +111,8 @@ async function addRelease(
       ...releaseTargets(manifest, staged, release),
     ]);
   } catch (error) {
-    // Refused before anything was signed: the files go as well. After any other failure targets.json may list them.
+    // Refused before anything was signed: the files go as well. After any other failure targets.json may list
+    // them.
     if (error instanceof FleetError && SIGNING_REFUSED.has(error.code)) await rm(folder, { recursive: true });
     throw error;
   }
@@ -173,103 +159,11 @@ function releaseCounter(component: TargetInfo): number {
   return typeof release === "number" ? release : 0;
 }
 
-/** Copies and makes the release's three files in a folder of their own, synced. */
-async function stageRelease(
-  staging: string,
-  componentPath: string,
-  manifestBytes: Uint8Array,
-): Promise<StagedRelease> {
-  await rm(staging, { recursive: true, force: true });
-  await makeFolder(staging);
-  const { chunks, component } = await copyComponent(componentPath, join(staging, "component.wasm"));
-  const chunkList = encodeChunkList(chunks);
-  await writeFileDurably(join(staging, "component.chunks"), chunkList);
-  await writeFileDurably(join(staging, "module.toml"), manifestBytes);
-  const files = {
-    "component.wasm": component,
-    "component.chunks": describeFile(chunkList),
-    "module.toml": describeFile(manifestBytes),
-  };
-  return { files, chunks: chunks.length };
-}
-
 async function moveIntoPlace(staging: string, folder: string): Promise<void> {
   try {
     await rename(staging, folder);
     await syncFolder(dirname(folder));
   } catch (error) {
     throw ioError("create", folder, error);
-  }
-}
-
-interface CopiedComponent {
-  readonly component: StagedFile;
-  readonly chunks: readonly ChunkEntry[];
-}
-
-async function copyComponent(from: string, to: string): Promise<CopiedComponent> {
-  const source = await openFile(from, "r");
-  try {
-    const { size } = await source.stat();
-    checkPreamble(from, await readRange(source, 0, PREAMBLE_BYTES));
-    if (size > MAX_COMPONENT_BYTES) {
-      throw new FleetError(
-        "fleet/component-too-large",
-        `${from} has ${size} bytes, a component at most ${MAX_COMPONENT_BYTES}: strip its debug sections`,
-      );
-    }
-    const target = await openFile(to, "wx");
-    try {
-      const copied = await copyChunks(source, size, target);
-      await target.sync();
-      return copied;
-    } finally {
-      await target.close();
-    }
-  } catch (error) {
-    throw ioError("copy", from, error);
-  } finally {
-    await source.close();
-  }
-}
-
-async function copyChunks(source: FileHandle, size: number, target: FileHandle): Promise<CopiedComponent> {
-  const whole = createHash("sha256");
-  const chunks: ChunkEntry[] = [];
-  for (let offset = 0; offset < size; offset += MAX_CHUNK_BYTES) {
-    const bytes = await readRange(source, offset, Math.min(MAX_CHUNK_BYTES, size - offset));
-    whole.update(bytes);
-    chunks.push(describeFile(bytes));
-    await target.writeFile(bytes);
-  }
-  const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-  return { component: { length, sha256: whole.digest("hex") }, chunks };
-}
-
-const PREAMBLE_BYTES = 8;
-const MAGIC = "0061736d";
-/** Component Model binary format, "Component Definitions": version 0x0d, layer 1; a core module is version 1, layer 0. */
-const COMPONENT_PREAMBLE = `${MAGIC}0d000100`;
-const CORE_MODULE_PREAMBLE = `${MAGIC}01000000`;
-
-function checkPreamble(path: string, bytes: Uint8Array): void {
-  const preamble = Buffer.from(bytes).toString("hex");
-  if (preamble === COMPONENT_PREAMBLE) return;
-  const what =
-    preamble === CORE_MODULE_PREAMBLE
-      ? "is a core module: make it a component with `wasm-tools component new` or `jco new`"
-      : "is no WebAssembly component: publish the .wasm file that the component tools made";
-  throw new FleetError("fleet/not-a-component", `${path} ${what}`);
-}
-
-function describeFile(bytes: Uint8Array): StagedFile {
-  return { length: bytes.byteLength, sha256: createHash("sha256").update(bytes).digest("hex") };
-}
-
-async function openFile(path: string, mode: "r" | "wx"): Promise<FileHandle> {
-  try {
-    return await open(path, mode, PUBLIC_MODE);
-  } catch (error) {
-    throw ioError(mode === "r" ? "read" : "create", path, error);
   }
 }

@@ -16,7 +16,8 @@ import { printSyncReport, syncRepository } from "./synchronize.ts";
 export const refreshCommand: FleetCommand = {
   usage: `usage: skerry refresh [options]
 
-Signs again what comes near its expiry, as far as the keys are here, and makes the broker hold it. For a daily timer.
+Signs again what comes near its expiry, as far as the keys are here, and makes the broker hold it. For a
+daily timer.
 
   --force                sign snapshot and timestamp whatever time is left
   --no-sync              change the folder only

@@ -1,7 +1,9 @@
 /**
- * Signs metadata again before it expires, and brings snapshot and timestamp up to the targets after an interrupted write.
+ * Signs metadata again before it expires, and brings snapshot and timestamp up to the targets after an
+ * interrupted write.
  *
- * Meant for a timer on a machine that has the online keys only: what needs an offline key that is not there is warned about in good time.
+ * Meant for a timer on a machine that has the online keys only: what needs an offline key that is not there
+ * is warned about in good time.
  */
 
 import type { RepositoryName, RoleName } from "../ota/metadata.ts";
@@ -54,7 +56,10 @@ export async function refreshRepository(
   });
 }
 
-/** The role to start from: what comes after it names it and is signed with it. Undefined if nothing has to be signed. */
+/**
+ * The role to start from: what comes after it names it and is signed with it. Undefined if nothing has to be
+ * signed.
+ */
 function firstRoleToSign(
   signing: Signing,
   stored: StoredMetadata,

@@ -3,7 +3,7 @@
  *
  *     skerry.toml                                 settings (settings.ts)
  *     keys/                                       private keys, kept out of git (keys.ts)
- *     image/     <n>.root.json targets.json snapshot.json timestamp.json     the very bytes that go on the wire
+ *     image/     <n>.root.json targets.json snapshot.json timestamp.json   what goes on the wire
  *     director/  the same
  *     targets/<publisher>/<name>/<version>/       component.wasm component.chunks module.toml
  */
@@ -57,7 +57,9 @@ export function rootFile(folder: string, repository: RepositoryName, version: nu
   return join(folder, repository, `${version}.root.json`);
 }
 
-/** The folder of a release; `module` and `version` were checked (ota/names.ts), so they name no place outside. */
+/**
+ * The folder of a release; `module` and `version` were checked (ota/names.ts), so they name no place outside.
+ */
 export function releaseFolder(folder: string, module: string, version: string): string {
   return join(folder, "targets", module, version);
 }

@@ -1,9 +1,11 @@
 /**
- * Reading retained messages. MQTT has no "that was all": a topic without a retained message just stays silent.
+ * Reading retained messages. MQTT has no "that was all": a topic without a retained message just stays
+ * silent.
  *
- * A marker helps: a topic that is known to hold a retained message, subscribed to last. Brokers hand retained messages
- * out in the order of the subscriptions (Mosquitto does; the standard does not promise it), so once it has come and nothing more follows
- * for a short while, the rest is missing. A caller takes "missing" for a hint: publishing again what was there costs a transfer and harms nothing.
+ * A marker helps: a topic that is known to hold a retained message, subscribed to last. Brokers hand retained
+ * messages out in the order of the subscriptions (Mosquitto does; the standard does not promise it), so once
+ * it has come and nothing more follows for a short while, the rest is missing. A caller takes "missing" for a
+ * hint: publishing again what was there costs a transfer and harms nothing.
  */
 
 import type { BrokerConnection, MessageHandler } from "./broker.ts";

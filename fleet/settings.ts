@@ -31,7 +31,7 @@ import { MAX_SETTINGS_BYTES } from "./limits.ts";
 export const SETTINGS_FILE = "skerry.toml";
 
 /** Where the broker is, and the files with our credentials (absolute paths). */
-export interface BrokerSettings {
+interface BrokerSettings {
   readonly url: string;
   readonly username: string | undefined;
   readonly passwordFile: string | undefined;
@@ -68,7 +68,10 @@ export function isBrokerUrl(text: string): boolean {
   return BROKER_URL.test(text);
 }
 
-/** Reads skerry.toml of a folder; throws FleetError "fleet/settings" with file and line, or "fleet/no-repository". */
+/**
+ * Reads skerry.toml of a folder; throws FleetError "fleet/settings" with file and line, or
+ * "fleet/no-repository".
+ */
 export async function readSettings(folder: string): Promise<FleetSettings> {
   const bytes = await readFileIfPresent(join(folder, SETTINGS_FILE), MAX_SETTINGS_BYTES);
   if (bytes === undefined) {
@@ -80,7 +83,9 @@ export async function readSettings(folder: string): Promise<FleetSettings> {
   return parseSettings(bytes.toString("utf8"), folder);
 }
 
-/** Parses the text of a skerry.toml that lies in `folder`; throws FleetError "fleet/settings" with the line. */
+/**
+ * Parses the text of a skerry.toml that lies in `folder`; throws FleetError "fleet/settings" with the line.
+ */
 export async function parseSettings(text: string, folder: string): Promise<FleetSettings> {
   const document = await parseToml(
     text,

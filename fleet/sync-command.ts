@@ -15,8 +15,8 @@ import { printSyncReport, syncRepository } from "./synchronize.ts";
 export const syncCommand: FleetCommand = {
   usage: `usage: skerry sync [options]
 
-Makes the broker hold what the folder says: compares every message, publishes what is missing or different, reads back. A
-broker that lost everything is refilled.
+Makes the broker hold what the folder says: compares every message, publishes what is missing or different, reads
+back. A broker that lost everything is refilled.
 
   --force                replace metadata on the broker that is newer than the folder's
 ${REPOSITORY_USAGE}${BROKER_USAGE}`,

@@ -1,6 +1,6 @@
 /**
- * What the broker should hold, from the folder: verified as a device would verify it before anything is sent, since a
- * damaged or expired repository on the broker stops the whole fleet.
+ * What the broker should hold, from the folder: verified as a device would verify it before anything is sent,
+ * since a damaged or expired repository on the broker stops the whole fleet.
  */
 
 import { open } from "node:fs/promises";
@@ -47,7 +47,7 @@ export async function planSync(repository: Repository, options: PlanOptions = {}
     if (name === "image" && options.withBlobs !== false)
       blobs = await planBlobs(repository, topics, stored, options.release);
   }
-  return { roots, blobs, metadata };
+  return { marker: topics.metadata("image", "1.root"), roots, blobs, metadata };
 }
 
 function metadataItem(topic: string, file: ParsedFile<{ readonly version: number }>): SyncMetadata {
@@ -100,7 +100,9 @@ async function verifyStored(stored: StoredMetadata, nowMs: number): Promise<void
   }
 }
 
-/** Each blob once, in the order of the releases' paths: chunk list and manifest of a release, then its chunks. */
+/**
+ * Each blob once, in the order of the releases' paths: chunk list and manifest of a release, then its chunks.
+ */
 async function planBlobs(
   repository: Repository,
   topics: FleetTopics,

@@ -1,16 +1,17 @@
 /**
  * Makes the broker hold what the repository folder says.
  *
- * The order keeps devices safe from metadata whose parts are not there yet: roots, then blobs, then targets, snapshot and timestamp of the image
- * repository, then the director's. Each step compares first, publishes what is missing or different, and reads back; what is still wrong is published
- * again, up to MAX_REPAIR_ROUNDS. Memory: one window of chunks, whatever the release's size.
+ * The order keeps devices safe from metadata whose parts are not there yet: roots, then blobs, then targets,
+ * snapshot and timestamp of the image repository, then the director's. Each step compares first, publishes
+ * what is missing or different, and reads back; what is still wrong is published again, up to
+ * MAX_REPAIR_ROUNDS. Memory: one window of chunks, whatever the release's size.
  */
 
 import { createHash } from "node:crypto";
 import type { BrokerConnection } from "./broker.ts";
 import { FleetError } from "./errors.ts";
 import { BLOB_WINDOW, MAX_REPAIR_ROUNDS, PUBLISH_WINDOW } from "./limits.ts";
-import { readRetained } from "./retained.ts";
+import { type RetainedRequest, readRetained } from "./retained.ts";
 
 /** One retained message that the broker should hold. */
 export interface SyncItem {
@@ -28,6 +29,8 @@ export interface SyncMetadata extends SyncItem {
 
 /** All that the broker should hold, each list in the order of publishing. */
 export interface SyncPlan {
+  /** A topic that is there as soon as the plan's roots are: what a reading waits for (retained.ts). */
+  readonly marker: string;
   readonly roots: readonly SyncMetadata[];
   readonly blobs: readonly SyncItem[];
   readonly metadata: readonly SyncMetadata[];
@@ -48,30 +51,31 @@ export interface SyncOptions {
   readonly onProgress?: (progress: { readonly blobsDone: number; readonly blobsTotal: number }) => void;
 }
 
-/** Compares, publishes and verifies; throws FleetError ("fleet/broker-…"). Running it again goes on where it stopped. */
+/**
+ * Compares, publishes and verifies; throws FleetError ("fleet/broker-…"). Running it again goes on where it
+ * stopped.
+ */
 export async function syncBroker(
   connection: BrokerConnection,
   plan: SyncPlan,
   options: SyncOptions = {},
 ): Promise<SyncReport> {
   const metadata = [...plan.roots, ...plan.metadata];
-  const held = await readHeldMetadata(connection, metadata);
+  const held = await readHeldMetadata(connection, metadata, plan.marker);
   if (options.force !== true) refuseNewerOnBroker(metadata, held);
 
   const rootsPublished = await publishDifferent(connection, plan.roots, held);
-  // A root is there now in any case: the marker for what follows.
-  const marker = plan.roots[0]?.topic;
   let blobsPublished = 0;
   let blobBytesPublished = 0;
   for (let start = 0; start < plan.blobs.length; start += BLOB_WINDOW) {
     const window = plan.blobs.slice(start, start + BLOB_WINDOW);
-    const published = await syncItems(connection, window, marker);
+    const published = await syncItems(connection, window, plan.marker);
     blobsPublished += published.length;
     blobBytesPublished += published.reduce((sum, blob) => sum + blob.length, 0);
     options.onProgress?.({ blobsDone: start + window.length, blobsTotal: plan.blobs.length });
   }
   const metadataPublished = await publishDifferent(connection, plan.metadata, held);
-  await syncItems(connection, metadata, marker);
+  await syncItems(connection, metadata, plan.marker);
   return {
     metadataPublished: [...rootsPublished, ...metadataPublished],
     blobsTotal: plan.blobs.length,
@@ -89,10 +93,10 @@ interface Held {
 async function readHeldMetadata(
   connection: BrokerConnection,
   metadata: readonly SyncMetadata[],
+  marker: string,
 ): Promise<ReadonlyMap<string, Held>> {
   const held = new Map<string, Held>();
-  const filters = metadata.map((item) => item.topic);
-  await readRetained(connection, { filters, expected: filters.length }, (topic, payload) => {
+  await readRetained(connection, requestFor(metadata, marker), (topic, payload) => {
     held.set(topic, { sha256: sha256Hex(payload), version: statedVersion(payload) });
   });
   return held;
@@ -131,7 +135,7 @@ async function publishDifferent(
 async function syncItems(
   connection: BrokerConnection,
   items: readonly SyncItem[],
-  marker: string | undefined,
+  marker: string,
 ): Promise<readonly SyncItem[]> {
   const first = await findDifferent(connection, items, marker);
   let wrong = first;
@@ -146,20 +150,19 @@ async function syncItems(
 async function findDifferent(
   connection: BrokerConnection,
   items: readonly SyncItem[],
-  marker: string | undefined,
+  marker: string,
 ): Promise<readonly SyncItem[]> {
   const digests = new Map<string, string>();
+  await readRetained(connection, requestFor(items, marker), (topic, payload) => {
+    digests.set(topic, sha256Hex(payload));
+  });
+  return items.filter((item) => digests.get(item.topic) !== item.sha256);
+}
+
+function requestFor(items: readonly SyncItem[], marker: string): RetainedRequest {
   const filters = items.map((item) => item.topic);
   // A marker that is itself asked about would end the reading before its turn.
-  const useMarker = marker !== undefined && !filters.includes(marker) ? marker : undefined;
-  await readRetained(
-    connection,
-    { filters, marker: useMarker, expected: filters.length },
-    (topic, payload) => {
-      digests.set(topic, sha256Hex(payload));
-    },
-  );
-  return items.filter((item) => digests.get(item.topic) !== item.sha256);
+  return { filters, expected: filters.length, ...(filters.includes(marker) ? {} : { marker }) };
 }
 
 /** Publishes with PUBLISH_WINDOW messages under way. */

@@ -23,7 +23,10 @@ export interface WatchOptions {
   readonly signal: AbortSignal;
 }
 
-/** Resolves when the signal is aborted. Throws FleetError if the first connection fails; later ones are tried again. */
+/**
+ * Resolves when the signal is aborted. Throws FleetError if the first connection fails; later ones are tried
+ * again.
+ */
 export async function watchFleet(
   repository: Repository,
   address: BrokerAddress,

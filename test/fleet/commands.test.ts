@@ -1,4 +1,7 @@
-/** The operator's command line, in the process: exit codes, what is printed, and a whole session against Mosquitto. */
+/**
+ * The operator's command line, in the process: exit codes, what is printed, and a whole session against
+ * Mosquitto.
+ */
 
 import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";

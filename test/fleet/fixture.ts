@@ -30,7 +30,10 @@ export async function newRepository(
   return repository;
 }
 
-/** A component that does nothing: a preamble and one custom section, filled from the seed so that no two chunks are alike. */
+/**
+ * A component that does nothing: a preamble and one custom section, filled from the seed so that no two
+ * chunks are alike.
+ */
 export function componentBytes(sizeBytes: number, seed: number): Uint8Array {
   const bytes = Buffer.alloc(sizeBytes);
   const section = Buffer.from([0x00, 0, 0, 0, 0, 0x01, 0x78]);

@@ -1,4 +1,6 @@
-/** Making the broker hold what the folder says, on a real Mosquitto; aedes stands for brokers without MQTT 5. */
+/**
+ * Making the broker hold what the folder says, on a real Mosquitto; aedes stands for brokers without MQTT 5.
+ */
 
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";

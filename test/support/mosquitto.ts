@@ -19,8 +19,8 @@ export interface MosquittoOptions {
   /** Path of an access-control file. */
   readonly aclFile?: string;
   /**
-   * TLS instead of plain TCP. `clientCertificates` demands one from every client, and then its common name is the
-   * user name. `clientName` is the common name of `certificates.client` (default "pi-01").
+   * TLS instead of plain TCP. `clientCertificates` demands one from every client, and then its common name is
+   * the user name. `clientName` is the common name of `certificates.client` (default "pi-01").
    */
   readonly tls?: { readonly clientCertificates?: boolean; readonly clientName?: string };
   /** Retained messages and sessions outlive `restart()`. */
@@ -52,7 +52,10 @@ export interface Mosquitto {
 const START_TIMEOUT_MS = 10_000;
 const START_ATTEMPTS = 5;
 
-/** Starts Mosquitto and waits until it takes connections. End it with `dispose()` (`t.teardown(broker.dispose)`). */
+/**
+ * Starts Mosquitto and waits until it takes connections. End it with `dispose()`
+ * (`t.teardown(broker.dispose)`).
+ */
 export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mosquitto> {
   const folder = await mkdtemp(join(tmpdir(), "skerry-mosquitto-"));
   const certificates =

@@ -1,6 +1,6 @@
 /**
- * Programs of the machine that some tests need (Mosquitto, socat, OpenSSL). Where one is missing, the test is left
- * out with a line that says so; in CI (the environment variable CI is set) a test left out is a failure.
+ * Programs of the machine that some tests need (Mosquitto, socat, OpenSSL). Where one is missing, the test is
+ * left out with a line that says so; in CI (the environment variable CI is set) a test left out is a failure.
  */
 
 import { accessSync, constants, statSync } from "node:fs";
@@ -31,8 +31,8 @@ export function toolPath(tool: Tool): string {
 }
 
 /**
- * Whether the test can go on. Otherwise it has passed with a line that names what is missing (failed in CI), and
- * has to return: `if (!requireTool(t, "mosquitto")) return;`
+ * Whether the test can go on. Otherwise it has passed with a line that names what is missing (failed in CI),
+ * and has to return: `if (!requireTool(t, "mosquitto")) return;`
  */
 export function requireTool(t: ExecutionContext, ...tools: readonly Tool[]): boolean {
   const missing = tools.filter((tool) => findTool(tool) === undefined);
