@@ -34,7 +34,7 @@ export type Grants = {
 };
 
 /** One thing that was asked for and not granted. */
-export type Refusal = {
+type Refusal = {
   readonly capability: "module" | "sensor" | "serial" | "publish" | "memory";
   /** The sensor, port or topic filter; the module for "module"; the bytes for "memory". */
   readonly name: string;

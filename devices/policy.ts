@@ -52,7 +52,7 @@ export type SimulatedSensorConfig = {
   readonly unit: string;
 };
 
-export type SensorConfig = HwmonConfig | SimulatedSensorConfig;
+type SensorConfig = HwmonConfig | SimulatedSensorConfig;
 
 /** A serial port of the operating system, with its line settings. */
 export type SerialPortConfig = {
@@ -66,7 +66,7 @@ export type SerialPortConfig = {
 };
 
 /** A pair of pseudo-terminals: the module has one end, a program of the owner the other. */
-export type VirtualSerialConfig = {
+type VirtualSerialConfig = {
   readonly driver: "virtual";
   /** Where a symbolic link to the far end is put, if anywhere. */
   readonly link: string | undefined;
