@@ -131,7 +131,7 @@ export class TrustWatch {
         const { verifier, now } = this.#options;
         const foreignRoot = other.trusted.root.metadata;
         const verdict = verifyRepository(watched.trusted, watched.received, now(), verifier, foreignRoot);
-        if (verdict.kind === "incomplete") return verdict.error;
+        if (verdict.kind === "incomplete") return withClaims(verdict.error, watched);
         watched.holds = true;
         if (verdict.kind === "current") {
           watched.reported = undefined;
