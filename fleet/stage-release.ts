@@ -14,7 +14,7 @@ import type { ReleaseFile } from "../ota/names.ts";
 import { FleetError } from "./errors.ts";
 import { ioError, makeFolder, PUBLIC_MODE, readRange, writeFileDurably } from "./files.ts";
 
-export interface StagedFile {
+interface StagedFile {
   readonly length: number;
   readonly sha256: string;
 }
