@@ -7,7 +7,7 @@
  */
 
 /** Numeric index into one of a component's index spaces (u32). */
-export type Index = number;
+type Index = number;
 
 export type PrimitiveKind =
   | "bool"

@@ -18,19 +18,12 @@ import type {
 } from "./ast.ts";
 import { skipConstantExpression } from "./core-expressions.ts";
 import {
-  ARRAY_TYPE,
-  FUNCTION_TYPE,
   isSelfContained,
-  REC_GROUP,
-  readCoreFunctionType,
-  readCoreValueType,
   readGlobalType,
   readLimits,
+  readRecursiveType,
   readTableType,
   readTagType,
-  STRUCT_TYPE,
-  SUB_FINAL_TYPE,
-  SUB_TYPE,
 } from "./core-types.ts";
 import { readCoreExternTypeRef } from "./decode-core-types.ts";
 import { MAX_CORE_FUNCTIONS, MAX_CORE_MODULE_BYTES } from "./limits.ts";
@@ -107,7 +100,7 @@ function readSections(reader: ByteReader, reading: ModuleReading): void {
 function readSection(section: ByteReader, id: number, reading: ModuleReading): boolean {
   switch (id) {
     case 1:
-      section.vector("core types", () => readRecursiveType(section, reading));
+      section.vector("core types", () => readRecursiveType(section, reading.types));
       return true;
     case 2:
       section.vector("core imports", () => readImport(section, reading));
@@ -136,46 +129,6 @@ function readSection(section: ByteReader, id: number, reading: ModuleReading): b
     default:
       return false;
   }
-}
-
-/** `rectype`: one subtype, or a group of them. */
-function readRecursiveType(section: ByteReader, reading: ModuleReading): void {
-  if (section.peek() !== REC_GROUP) {
-    reading.types.push(readSubtype(section));
-    return;
-  }
-  section.byte("a recursive group");
-  section.vector("types of a recursive group", () => reading.types.push(readSubtype(section)));
-}
-
-function readSubtype(section: ByteReader): CoreFunctionType | undefined {
-  const code = section.byte("a core type");
-  if (code !== SUB_TYPE && code !== SUB_FINAL_TYPE) return readCompositeType(section, code);
-  section.vector("supertypes", () => section.u32("a supertype"));
-  return readCompositeType(section, section.byte("a core type"));
-}
-
-function readCompositeType(section: ByteReader, code: number): CoreFunctionType | undefined {
-  switch (code) {
-    case FUNCTION_TYPE:
-      return readCoreFunctionType(section);
-    case STRUCT_TYPE:
-      section.vector("struct fields", () => skipFieldType(section));
-      return undefined;
-    case ARRAY_TYPE:
-      skipFieldType(section);
-      return undefined;
-    default:
-      throw section.unknownByte(code, "core type");
-  }
-}
-
-/** `fieldtype`: a value type or a packed one (i8, i16), then its mutability. */
-function skipFieldType(section: ByteReader): void {
-  const code = section.peek();
-  if (code === 0x78 || code === 0x77) section.byte("a packed type");
-  else readCoreValueType(section);
-  section.byte("a field's mutability");
 }
 
 function readImport(section: ByteReader, reading: ModuleReading): void {

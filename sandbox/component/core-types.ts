@@ -60,7 +60,7 @@ export function readHeapType(reader: ByteReader): string {
 }
 
 /** `core:valtype`, as text. */
-export function readCoreValueType(reader: ByteReader): CoreValueKind {
+function readCoreValueType(reader: ByteReader): CoreValueKind {
   const code = reader.byte("a core value type");
   const number = numberTypes.get(code);
   if (number !== undefined) return number;
@@ -128,4 +128,44 @@ export function readGlobalType(reader: ByteReader): { value: CoreValueKind; muta
 export function readTagType(reader: ByteReader): number {
   reader.expectByte(0x00, "a tag's attribute");
   return reader.u32("a tag's type");
+}
+
+/** `rectype`: one subtype, or a group of them, appended to `types`; what is no function type as `undefined`. */
+export function readRecursiveType(reader: ByteReader, types: (CoreFunctionType | undefined)[]): void {
+  if (reader.peek() !== REC_GROUP) {
+    types.push(readSubtype(reader));
+    return;
+  }
+  reader.byte("a recursive group");
+  reader.vector("types of a recursive group", () => types.push(readSubtype(reader)));
+}
+
+function readSubtype(reader: ByteReader): CoreFunctionType | undefined {
+  const code = reader.byte("a core type");
+  if (code !== SUB_TYPE && code !== SUB_FINAL_TYPE) return readCompositeType(reader, code);
+  reader.vector("supertypes", () => reader.u32("a supertype"));
+  return readCompositeType(reader, reader.byte("a core type"));
+}
+
+function readCompositeType(reader: ByteReader, code: number): CoreFunctionType | undefined {
+  switch (code) {
+    case FUNCTION_TYPE:
+      return readCoreFunctionType(reader);
+    case STRUCT_TYPE:
+      reader.vector("struct fields", () => skipFieldType(reader));
+      return undefined;
+    case ARRAY_TYPE:
+      skipFieldType(reader);
+      return undefined;
+    default:
+      throw reader.unknownByte(code, "core type");
+  }
+}
+
+/** `fieldtype`: a value type or a packed one (i8, i16), then its mutability. */
+function skipFieldType(reader: ByteReader): void {
+  const code = reader.peek();
+  if (code === 0x78 || code === 0x77) reader.byte("a packed type");
+  else readCoreValueType(reader);
+  reader.byte("a field's mutability");
 }

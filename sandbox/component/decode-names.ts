@@ -38,7 +38,7 @@ export function readCoreSort(reader: ByteReader): CoreSort {
 }
 
 /** `sort`. */
-export function readSort(reader: ByteReader): Sort {
+function readSort(reader: ByteReader): Sort {
   const code = reader.byte("a sort");
   if (code === 0x00) return `core-${readCoreSort(reader)}`;
   const sort = componentSorts.get(code);

@@ -47,7 +47,7 @@ const unsupportedTypes: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** `valtype`: a primitive's code, or a type index. */
-export function readValueTypeRef(reader: ByteReader): ValueTypeRef {
+function readValueTypeRef(reader: ByteReader): ValueTypeRef {
   const code = reader.peek() ?? -1;
   const primitive = primitives.get(code);
   if (primitive !== undefined) {

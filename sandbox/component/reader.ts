@@ -18,7 +18,7 @@ export interface EntryBudget {
 }
 
 /** The budget of one component file. */
-export function newEntryBudget(): EntryBudget {
+function newEntryBudget(): EntryBudget {
   return { remaining: MAX_VECTOR_ENTRIES };
 }
 

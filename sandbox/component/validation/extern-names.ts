@@ -23,7 +23,7 @@ const SEMVER = new RegExp(
 );
 
 /** An extern name, taken apart. */
-export type ParsedName =
+type ParsedName =
   | { readonly kind: "label"; readonly label: string }
   | { readonly kind: "constructor"; readonly resource: string }
   | { readonly kind: "method" | "static"; readonly resource: string; readonly label: string }
@@ -54,7 +54,7 @@ export function checkLabels(labels: Iterable<string>, what: string): void {
 }
 
 /** Parses an extern name; refuses what the grammar does not have. */
-export function parseExternName(name: string): ParsedName {
+function parseExternName(name: string): ParsedName {
   const annotation = /^\[(constructor|method|static)\](.*)$/s.exec(name);
   if (annotation === null)
     return name.includes(":") ? parseInterfaceName(name) : { kind: "label", label: label(name, name) };

@@ -6,15 +6,10 @@
  */
 
 import type { Canonical, CanonicalOptions, CoreFunctionType } from "../ast.ts";
+import { concatenateFlat, MAX_FLAT_PARAMETERS, MAX_FLAT_RESULTS } from "./layout.ts";
 import { sameCoreFunction, showCoreFunction } from "./match-core.ts";
 import { at, type Scope } from "./scope.ts";
-import {
-  concatenateFlat,
-  type FunctionType,
-  MAX_FLAT_PARAMETERS,
-  MAX_FLAT_RESULTS,
-  type ValueType,
-} from "./static-types.ts";
+import type { FunctionType, ValueType } from "./static-types.ts";
 import { resourceAt } from "./validate-types.ts";
 import { unsupportedViolation, violation } from "./violation.ts";
 

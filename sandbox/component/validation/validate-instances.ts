@@ -6,9 +6,10 @@
 
 import type { InstanceDefinition, SortIndex } from "../ast.ts";
 import { declareName, newNameScope } from "./extern-names.ts";
+import { levelsAbove } from "./layout.ts";
 import { Matcher } from "./match.ts";
 import { at, type Scope } from "./scope.ts";
-import { type Extern, type InstanceType, levelsAbove, renamed, typesOf } from "./static-types.ts";
+import { type Extern, type InstanceType, renamed, typesOf } from "./static-types.ts";
 import { freshIdentities, Substitution } from "./substitute.ts";
 import { violation } from "./violation.ts";
 
@@ -22,7 +23,7 @@ export function validateInstance(definition: InstanceDefinition, scope: Scope): 
 }
 
 /** The type of the item at a `sortidx`: whatever an import or export may have. */
-export function externAt(item: SortIndex, scope: Scope): Extern {
+function externAt(item: SortIndex, scope: Scope): Extern {
   const { sort, index } = item;
   switch (sort) {
     case "core-module":

@@ -18,6 +18,7 @@ import type {
   ValueTypeRef,
 } from "../ast.ts";
 import { checkLabels, declareName } from "./extern-names.ts";
+import { levelsAbove } from "./layout.ts";
 import { sameCoreFunction } from "./match-core.ts";
 import { at, Scope } from "./scope.ts";
 import {
@@ -26,7 +27,6 @@ import {
   type Extern,
   type FunctionType,
   type InstanceType,
-  levelsAbove,
   type ResourceIdentity,
   type ResourceType,
   renamed,

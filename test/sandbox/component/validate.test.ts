@@ -1,5 +1,6 @@
 /** Component Model validation: each rule by name, with what breaks it and what does not. */
 
+import { readFile } from "node:fs/promises";
 import test from "ava";
 import { describeComponent } from "../../../sandbox/component/component-type.ts";
 import { decodeComponent } from "../../../sandbox/component/decode.ts";
@@ -274,4 +275,16 @@ test("imports and exports are listed with the functions of their instances", asy
       { name: "again", sort: "func", functions: [] },
     ],
   });
+});
+
+test("components that real tools made are valid, and say what they need", async (t) => {
+  const describe = async (path: string) =>
+    describeComponent(decodeComponent(await readFile(new URL(`../../../examples/${path}`, import.meta.url))));
+  const fromC = await describe("thermo-c/thermo-1.0.0.wasm");
+  t.true(fromC.exports.some((entry) => entry.name.startsWith("wasi:cli/run@0.2.")));
+  const sensor = fromC.imports.find((entry) => entry.name.startsWith("skerry:device/sensor@"));
+  t.true(sensor?.functions.includes("[method]sensor.read"));
+  const fromJavaScript = await describe("modbus-js/modbus-1.0.0.wasm");
+  const timer = fromJavaScript.exports.find((entry) => entry.name.startsWith("skerry:module/timer-handler@"));
+  t.deepEqual(timer?.functions, ["on-timer"]);
 });
