@@ -9,6 +9,7 @@
 import type { FunctionType } from "./abi/types.ts";
 import type { ExternName, ExternType } from "./ast.ts";
 import type { HostFunction } from "./canon-lift.ts";
+import type { ComponentDescription } from "./component-type.ts";
 import { ComponentError } from "./errors.ts";
 import { HostObjects, type ResourceType } from "./handles.ts";
 import { camelCase, parseFunctionName, pascalCase, withoutVersion } from "./names.ts";
@@ -18,10 +19,28 @@ import { at, type InstanceValue, type Item, outerScope, type RuntimeType, type T
 /** What the host supplies: interfaces and functions by their WIT names. */
 export type Imports = Readonly<Record<string, unknown>>;
 
-export interface ImportLookup {
+/** Finds the host's objects by name. */
+export class ImportLookup {
   readonly imports: Imports;
-  /** Asked for an import whose exact name is not in `imports`; returns `undefined` for one it does not have. */
-  readonly resolveImport: ((name: string) => unknown) | undefined;
+  readonly #resolveImport: ((name: string) => unknown) | undefined;
+  readonly #resolved = new Map<string, unknown>();
+
+  /**
+   * @param resolveImport asked, once per name, for what `imports` has not under its exact name; returns `undefined`
+   *   for what the host does not have
+   */
+  constructor(imports: Imports, resolveImport: ((name: string) => unknown) | undefined) {
+    this.imports = imports;
+    this.#resolveImport = resolveImport;
+  }
+
+  /** By the exact name, by the host's own lookup, or by the name without its version. */
+  find(name: string): unknown {
+    const exact = own(this.imports, name);
+    if (exact !== undefined) return exact;
+    if (!this.#resolved.has(name)) this.#resolved.set(name, this.#resolveImport?.(name));
+    return this.#resolved.get(name) ?? own(this.imports, withoutVersion(name));
+  }
 }
 
 /** One of the host's objects, and what it stands for in messages. */
@@ -31,19 +50,41 @@ interface HostSource {
   readonly value: unknown;
 }
 
+/**
+ * Holds what the component imports against what the host has: an import that stands behind a core module in the
+ * component must not be found missing after that module's start function ran.
+ *
+ * @throws ComponentError "component/import-missing", naming all that is missing
+ */
+export function requireHostImports(wanted: ComponentDescription["imports"], lookup: ImportLookup): void {
+  const missing = wanted.flatMap(({ name, sort, functions }) => {
+    if (sort === "func") return worldCall(name, lookup) === undefined ? [name] : [];
+    const source = { name, value: lookup.find(name) };
+    if (source.value === undefined) return functions.length === 0 ? [] : [name];
+    return functions.filter((one) => hostCall(one, source) === undefined).map((one) => `${one} of ${name}`);
+  });
+  if (missing.length > 0) throw importMissing(missing);
+}
+
+function importMissing(names: readonly string[]): ComponentError {
+  return new ComponentError(
+    "component/import-missing",
+    `the component imports ${names.join(", ")}, which the host does not supply; grant it, or build without it`,
+  );
+}
+
 /** The item for an import of the outermost component. */
 export function hostImport(name: ExternName, type: ExternType, scope: TypeScope, lookup: ImportLookup): Item {
   switch (type.kind) {
     case "instance": {
-      const source = { name: name.name, value: lookUp(name.name, lookup) };
+      const source = { name: name.name, value: lookup.find(name.name) };
       return { sort: "instance", value: hostInstance(at(scope.types, type.type, "type"), source) };
     }
     case "function": {
-      const world = { name: name.name, value: lookup.imports };
-      return {
-        sort: "func",
-        value: worldFunction(name.name, functionTypeAt(scope, type.type), world, lookup),
-      };
+      const call = worldCall(name.name, lookup);
+      if (call === undefined) throw importMissing([name.name]);
+      const functionType = functionTypeAt(scope, type.type);
+      return { sort: "func", value: { kind: "host", name: name.name, type: functionType, call } };
     }
     case "type":
       if (type.bound.kind === "equal")
@@ -55,10 +96,6 @@ export function hostImport(name: ExternName, type: ExternType, scope: TypeScope,
         `the import ${name.name} is a ${type.kind}; the host supplies functions, resources and interfaces`,
       );
   }
-}
-
-function lookUp(name: string, { imports, resolveImport }: ImportLookup): unknown {
-  return own(imports, name) ?? resolveImport?.(name) ?? own(imports, withoutVersion(name));
 }
 
 /** A property that the object itself or its class has; never one of Object.prototype. */
@@ -137,28 +174,17 @@ function hostResource(name: string): RuntimeType {
   return { kind: "resource", type };
 }
 
-function worldFunction(
-  name: string,
-  type: FunctionType,
-  world: HostSource,
-  lookup: ImportLookup,
-): HostFunction {
-  const direct = lookUp(name, lookup);
-  // An ES module that stands for a function has it as its default export.
+/** A function of the world: under its name, as an ES module's default export, or in camelCase. */
+function worldCall(name: string, lookup: ImportLookup): HostFunction["call"] | undefined {
+  const direct = lookup.find(name);
   const call = typeof direct === "function" ? direct : own(direct, "default");
-  if (typeof call === "function") return { kind: "host", name, type, call: bound(call, undefined) };
-  return hostFunction(name, type, world);
+  if (typeof call === "function") return bound(call, undefined);
+  return hostCall(name, { name, value: lookup.imports });
 }
 
 function hostFunction(name: string, type: FunctionType, source: HostSource): HostFunction {
   const call = hostCall(name, source);
-  if (call === undefined) {
-    const what = source.value === undefined ? source.name : `${name} of ${source.name}`;
-    throw new ComponentError(
-      "component/import-missing",
-      `the component imports ${what}, which is not supplied`,
-    );
-  }
+  if (call === undefined) throw importMissing([`${name} of ${source.name}`]);
   return { kind: "host", name: `${source.name}#${name}`, type, call };
 }
 

@@ -11,7 +11,7 @@ import { type ComponentDescription, describeComponent as describeDefinition } fr
 import { decodeComponent } from "./decode.ts";
 import { ComponentError } from "./errors.ts";
 import { exportedObject } from "./exports.ts";
-import { hostImport, type Imports } from "./host-imports.ts";
+import { hostImport, ImportLookup, type Imports, requireHostImports } from "./host-imports.ts";
 import {
   type CoreLimitOptions,
   CoreLimitPlan,
@@ -95,7 +95,8 @@ export function instantiateComponent(
   imports: Imports,
   options: InstantiateOptions = {},
 ): Instance {
-  const lookup = { imports, resolveImport: options.resolveImport };
+  const lookup = new ImportLookup(imports, options.resolveImport);
+  requireHostImports(component.description.imports, lookup);
   const plan = new CoreLimitPlan(component.definition, options);
   try {
     const instance = link(
