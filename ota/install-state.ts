@@ -92,6 +92,8 @@ export function step(state: InstallState, event: InstallEvent, nowMs: number): S
       return retry(state, nowMs);
     case "restart-due":
       return state.serving.kind === "waiting" ? serve(state, nowMs, state.serving.restarts) : stay(state);
+    case "restart-asked":
+      return restart(state, nowMs);
     case "not-durable":
       return notDurable(state, event.failure, nowMs);
     case "stopping":
@@ -298,6 +300,19 @@ function ended(state: InstallState, id: string, failure: Failure, nowMs: number)
     emit("stopped", committed, { code: failure.code, message }),
     { kind: "schedule-restart", delayMs },
   ]);
+}
+
+/** By the operator: at once, and without counting. A trial is not interfered with. */
+function restart(state: InstallState, nowMs: number): Step {
+  const { committed, serving } = state;
+  if (committed === undefined || serving.kind === "down") {
+    return stay(state);
+  }
+  const stopped = take({ ...state, serving: { kind: "down" } }, [
+    { kind: "stop", release: committed },
+    emit("stopped", committed, { message: "the operator asked for a restart" }),
+  ]);
+  return chain(stopped, (next) => serve(next, nowMs));
 }
 
 function retry(state: InstallState, nowMs: number): Step {

@@ -83,6 +83,8 @@ export type InstallEvent =
   | { readonly kind: "restored" }
   | { readonly kind: "retry-due" }
   | { readonly kind: "restart-due" }
+  /** The operator wants the committed version started anew. */
+  | { readonly kind: "restart-asked" }
   /** A step that must be durable (`mustPersist`) was not taken because it could not be written. */
   | { readonly kind: "not-durable"; readonly failure: Failure }
   /** The agent is asked to end. */

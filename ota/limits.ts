@@ -123,3 +123,9 @@ export const MAX_BAD_PAYLOADS = 3;
 
 /** Left free by a download, for the state file and the modules, in bytes. */
 export const FREE_SPACE_RESERVE_BYTES = 1024 * 1024;
+
+/** Reports of a download's progress, counted. */
+export const PROGRESS_STEPS = 20;
+
+/** Before a state that the disk refused is written again, in milliseconds. */
+export const PERSIST_RETRY_MS = 30_000;

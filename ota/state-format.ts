@@ -4,7 +4,6 @@
  */
 
 import type { FailedRelease, Failure, InstallState, Phase } from "./install-types.ts";
-import { MAX_MODULES } from "./limits.ts";
 import { isModuleName } from "./names.ts";
 import { isCount, isObject, parseReleaseRecord, type ReleaseRecord } from "./release.ts";
 
@@ -45,7 +44,7 @@ export function parseState(data: unknown): StoredState | undefined {
     }
     modules[name] = module;
   }
-  return Object.keys(modules).length > MAX_MODULES ? undefined : { schema: STATE_SCHEMA, modules };
+  return { schema: STATE_SCHEMA, modules };
 }
 
 /** Thrown inside this file for any member that is not the format; the caller gets undefined. */

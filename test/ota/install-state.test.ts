@@ -256,6 +256,12 @@ test("a version that ran long before it ended starts again after the shortest de
   );
 });
 
+test("a restart that the operator asks for stops and starts what is committed, and nothing else", (t) => {
+  const { effects } = run(RUNNING_OLD, { kind: "restart-asked" });
+  t.deepEqual(effects, ["stop 1.0.0", "emit stopped 1.0.0", "start 1.0.0"]);
+  t.deepEqual(run(run(RUNNING_OLD, ...untilTrial(NEW)).state, { kind: "restart-asked" }).effects, []);
+});
+
 test("what nobody assigns any more goes on running, and its update is called off", (t) => {
   const { state, effects } = run(RUNNING_OLD, desired(NEW), { kind: "desired", release: undefined });
   t.is(effects.at(-1), "cancel-fetch");
@@ -460,6 +466,7 @@ const ACTION: fc.Arbitrary<readonly [string, Action]> = fc.oneof(
       ["trap", (device) => device.trap()],
       ["retry", (device) => device.fire("retry-due")],
       ["restart", (device) => device.fire("restart-due")],
+      ["restart asked", (device) => device.dispatch({ kind: "restart-asked" })],
       ["power cut", (device) => device.restart(false)],
       ["agent restart", (device) => device.restart(true)],
       [
