@@ -35,11 +35,6 @@ export async function checkStaged(
   }
 }
 
-/** The grants in the sandbox's words, of a request that was granted whole. */
-export function toModuleGrants(request: GrantRequest): ModuleGrants {
-  return { sensors: request.sensor, serial: request.serial, publish: request.publish };
-}
-
 async function describe(name: string, componentPath: string): Promise<ComponentDescription> {
   try {
     const component = compileComponent(await readComponentFile(componentPath));
@@ -88,7 +83,7 @@ function refuseUngranted(name: string, decision: GrantDecision): void {
 
 /** What is left of a request without the names that were refused. */
 function grantedPart(request: GrantRequest, decision: GrantDecision): ModuleGrants {
-  if (decision.kind === "granted") return toModuleGrants(request);
+  if (decision.kind === "granted") return decision.grants;
   const { refusals } = decision;
   if (refusals.some(({ capability }) => capability === "module"))
     return { sensors: [], serial: [], publish: [] };

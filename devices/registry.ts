@@ -12,11 +12,12 @@ import {
 } from "./errors.ts";
 import { HWMON_FOLDER, HwmonSensor } from "./hwmon.ts";
 import type { DevicePolicy, SerialConfig } from "./policy.ts";
+import type { PtyPair } from "./script-pty.ts";
 import { type Reading, type Sensor, unixTimeNs } from "./sensor.ts";
 import type { SerialLine } from "./serial.ts";
 import { SerialportLine } from "./serialport-binding.ts";
 import { SimulatedSensor } from "./simulated-sensor.ts";
-import { VirtualPortPair } from "./virtual-serial.ts";
+import { startVirtualPair } from "./virtual-serial.ts";
 
 /** What a call came to, with the WIT interface's own error codes. */
 export type DeviceOutcome<Value, Code> =
@@ -37,10 +38,10 @@ export type OpenDevicesOptions = {
  * can't be made; real hardware is not touched and may be missing.
  */
 export async function openDevices(policy: DevicePolicy, options: OpenDevicesOptions = {}): Promise<Devices> {
-  const pairs = new Map<string, VirtualPortPair>();
+  const pairs = new Map<string, PtyPair>();
   try {
     for (const [name, config] of policy.serialPorts) {
-      if (config.driver === "virtual") pairs.set(name, await VirtualPortPair.start(name, config.link));
+      if (config.driver === "virtual") pairs.set(name, await startVirtualPair(name, config.link));
     }
   } catch (error) {
     await closeAll(pairs.values());
@@ -52,18 +53,14 @@ export async function openDevices(policy: DevicePolicy, options: OpenDevicesOpti
 /** The devices of one policy, shared by all modules. Made by `openDevices`. */
 export class Devices {
   readonly #policy: DevicePolicy;
-  readonly #pairs: ReadonlyMap<string, VirtualPortPair>;
+  readonly #pairs: ReadonlyMap<string, PtyPair>;
   readonly #options: OpenDevicesOptions;
   readonly #sensors = new Map<string, Sensor>();
   readonly #lines = new Map<string, SerialLine>();
   /** Which module holds which port. */
   readonly #owners = new Map<string, ModuleDevices>();
 
-  constructor(
-    policy: DevicePolicy,
-    pairs: ReadonlyMap<string, VirtualPortPair>,
-    options: OpenDevicesOptions,
-  ) {
+  constructor(policy: DevicePolicy, pairs: ReadonlyMap<string, PtyPair>, options: OpenDevicesOptions) {
     this.#policy = policy;
     this.#pairs = pairs;
     this.#options = options;

@@ -1,6 +1,7 @@
 /**
- * A serial port that leads to a program instead of a wire: a pair of pseudo-terminals, joined by socat. The module
- * has one end through the same binding as a real port; the owner's program opens the other.
+ * A serial port that leads to a program instead of a wire: a pair of pseudo-terminals, joined by socat (or, where that is
+ * missing, as script-pty.ts does it). The module has one end through the same binding as a real port; the owner's program
+ * opens the other.
  *
  * For development and demonstrations. socat ends with the agent, if the agent ends it: after a kill -9 it stays
  * until its ends are closed.
@@ -9,8 +10,20 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { DeviceError, errnoOf } from "./errors.ts";
 import { MAX_TOOL_OUTPUT_LENGTH, VIRTUAL_PORT_TIMEOUT_MS } from "./limits.ts";
+import { type PtyPair, startScriptPair } from "./script-pty.ts";
 
-export class VirtualPortPair {
+/** Makes a pair by what is installed; see `VirtualPortPair.start` and `startScriptPair`. */
+export async function startVirtualPair(name: string, link: string | undefined): Promise<PtyPair> {
+  try {
+    return await VirtualPortPair.start(name, link);
+  } catch (error) {
+    if (!(error instanceof DeviceError) || error.code !== "device/tool-missing") throw error;
+    return startScriptPair(name, link);
+  }
+}
+
+/** A pair that socat joins. */
+export class VirtualPortPair implements PtyPair {
   /** The module's end. */
   readonly nearPath: string;
   /** The end for a program of the owner. */

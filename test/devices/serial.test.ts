@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { DeviceError } from "../../devices/errors.ts";
+import { startScriptPair } from "../../devices/script-pty.ts";
 import { SerialportLine } from "../../devices/serialport-binding.ts";
-import { VirtualPortPair } from "../../devices/virtual-serial.ts";
+import { startVirtualPair, VirtualPortPair } from "../../devices/virtual-serial.ts";
 import { requireTool } from "../support/tools.ts";
 
 const SETTINGS = {
@@ -214,6 +215,45 @@ test("a pair that socat can't make is an error with socat's reason", async (t) =
     code: "device/failed",
     message: /virtual serial port play: socat ended: .*skerry-none/s,
   });
+});
+
+test("bytes of every value go both ways through a pair made by script", async (t) => {
+  if (!requireTool(t, "script")) return;
+  const pair = await startScriptPair("test", undefined);
+  t.teardown(() => pair.close());
+  const [near, far] = [lineAt(t, pair.nearPath), lineAt(t, pair.farPath)];
+  await near.open();
+  await far.open();
+  const bytes = Uint8Array.from({ length: 256 }, (_, value) => value);
+  t.is(await near.write(bytes), 256);
+  t.deepEqual(await readAll(far, 256), Buffer.from(bytes));
+  t.is(await far.write(bytes), 256);
+  t.deepEqual(await readAll(near, 256), Buffer.from(bytes));
+});
+
+test("the link of a pair made by script comes and goes with it", async (t) => {
+  if (!requireTool(t, "script")) return;
+  const folder = await mkdtemp(join(tmpdir(), "skerry-serial-"));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const link = join(folder, "far");
+  const pair = await startScriptPair("test", link);
+  t.is(pair.farPath, link);
+  t.regex(await readlink(link), /^\/dev\/pts\//);
+  await pair.close();
+  await t.throwsAsync(access(link), { code: "ENOENT" });
+});
+
+test.serial("without socat and script the error says what to install", async (t) => {
+  const path = process.env["PATH"];
+  process.env["PATH"] = "/skerry-none";
+  try {
+    await t.throwsAsync(startVirtualPair("play", undefined), {
+      code: "device/tool-missing",
+      message: /play: it needs socat or script.*apt-get install socat/,
+    });
+  } finally {
+    process.env["PATH"] = path;
+  }
 });
 
 test.serial("without socat the error says what to install", async (t) => {
