@@ -2,8 +2,6 @@
  * The command line: reads the first word and imports what that command needs, nothing else, so that the agent on a device
  * never loads the operator's side.
  */
-import { readFileSync } from "node:fs";
-
 const USAGE = `usage: skerry <command> [options]
 
 on the device
@@ -33,7 +31,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     return command === undefined ? 2 : 0;
   }
   if (command === "--version" || command === "-V") {
-    process.stdout.write(`${packageVersion()}\n`);
+    const { VERSION } = await import("./agent/version.ts");
+    process.stdout.write(`${VERSION}\n`);
     return 0;
   }
   const io = { stdout: process.stdout, stderr: process.stderr };
@@ -47,17 +46,4 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
   process.stderr.write(`error: unknown command "${command}"\n\n${USAGE}`);
   return 2;
-}
-
-/** In a clone package.json lies beside this file, in a build one folder above. */
-function packageVersion(): string {
-  for (const candidate of ["./package.json", "../package.json"]) {
-    try {
-      const parsed: unknown = JSON.parse(readFileSync(new URL(candidate, import.meta.url), "utf8"));
-      if (typeof parsed === "object" && parsed !== null && "version" in parsed) return String(parsed.version);
-    } catch {
-      // Not here: the next place.
-    }
-  }
-  return "unknown";
 }

@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { type AgentConfig, loadConfig } from "./config.ts";
 import { AgentError, messageOf } from "./errors.ts";
 import { createLog, type LineWriter, type Log } from "./log.ts";
+import type { AgentEvent } from "./reports.ts";
 
 export interface CommandIo {
   readonly stdout: LineWriter;
@@ -26,18 +27,8 @@ export interface AgentCommandParts {
 }
 
 export interface AgentHooks {
-  /** An event of a module, as docs/ARCHITECTURE.md writes it. */
-  onEvent(event: ReportedEvent): void;
+  onEvent(event: AgentEvent): void;
   readonly log: Log;
-}
-
-/** The members of an event that a log line shows. */
-export interface ReportedEvent {
-  readonly event: string;
-  readonly module?: string | undefined;
-  readonly version?: string | undefined;
-  readonly code?: string | undefined;
-  readonly message?: string | undefined;
 }
 
 const DEFAULT_CONFIG = "/etc/skerry/device.toml";
@@ -101,15 +92,15 @@ async function runUntilStopped(config: AgentConfig, log: Log, parts: AgentComman
   log("info", "stopped");
 }
 
-function logEvent({ event, ...facts }: ReportedEvent, log: Log): void {
+function logEvent({ event, ...facts }: AgentEvent, log: Log): void {
   const { module, version, message } = facts;
-  const subject = [module, version].filter((part) => part !== undefined).join("@");
+  const subject = [module, version].filter((part) => part !== null).join("@");
   const text = [subject, event].filter((part) => part !== "").join(" ");
   const level = event === "refused" || event === "failed" || event === "rolled-back" ? "warning" : "info";
   log(level, message === undefined ? text : `${text}: ${message}`, {
     event,
-    module,
-    version,
+    ...(module === null ? {} : { module }),
+    ...(version === null ? {} : { version }),
     code: facts.code,
   });
 }

@@ -3,16 +3,17 @@
  * send one; none of them can install anything.
  */
 import { isModuleName } from "../ota/names.ts";
-import { messageOf } from "./errors.ts";
+import { type AgentOwnErrorCode, messageOf } from "./errors.ts";
 import { MAX_COMMAND_BYTES, MAX_COMMAND_ID_LENGTH } from "./limits.ts";
+import { VERSION } from "./version.ts";
 
-export type Command =
+type Command =
   | { readonly command: "ping" }
   | { readonly command: "state" }
   | { readonly command: "restart"; readonly module: string };
 
 /** `id` comes back in the reply, so that an operator without MQTT 5 can tell which request it answers. */
-export type CommandRead =
+type CommandRead =
   | { readonly kind: "command"; readonly id: string; readonly command: Command }
   | { readonly kind: "refused"; readonly id: string; readonly message: string };
 
@@ -49,12 +50,38 @@ export function readCommand(payload: Uint8Array): CommandRead {
   }
 }
 
-/** The reply's payload. */
-export function replyText(
+/** What a command needs of the agent. */
+export interface Commandable {
+  snapshot(): unknown;
+  /** False if the module has nothing that could be restarted. */
+  restart(module: string): boolean;
+}
+
+/** Carries a command out and gives the reply's payload. */
+export function answerCommand(payload: Uint8Array, agent: Commandable): string {
+  const read = readCommand(payload);
+  if (read.kind === "refused") {
+    return replyText(read.id, { ok: false, code: "agent/command-malformed", message: read.message });
+  }
+  switch (read.command.command) {
+    case "ping":
+      return replyText(read.id, { ok: true, result: { agent: VERSION } });
+    case "state":
+      return replyText(read.id, { ok: true, result: { modules: agent.snapshot() } });
+    case "restart": {
+      const { module } = read.command;
+      if (agent.restart(module)) return replyText(read.id, { ok: true, result: {} });
+      const message = `${module} is not committed here, or another version of it is on trial: see its state`;
+      return replyText(read.id, { ok: false, code: "agent/not-restartable", message });
+    }
+  }
+}
+
+function replyText(
   id: string,
   outcome:
     | { readonly ok: true; readonly result: unknown }
-    | { readonly ok: false; readonly code: string; readonly message: string },
+    | { readonly ok: false; readonly code: AgentOwnErrorCode; readonly message: string },
 ): string {
   return JSON.stringify({ id, ...outcome });
 }

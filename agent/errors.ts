@@ -58,11 +58,15 @@ export type LinkErrorCode =
   | "link/handler-failed";
 
 /** The agent as a whole. */
-type AgentOwnErrorCode =
+export type AgentOwnErrorCode =
   /** The agent could not start: the message says what was missing. */
   | "agent/start-failed"
   /** A defect of the agent: please report it. */
-  | "agent/internal";
+  | "agent/internal"
+  /** A message on the command topic that is no command. */
+  | "agent/command-malformed"
+  /** The module named in a command can't be restarted now. */
+  | "agent/not-restartable";
 
 export type AgentErrorCode = ConfigErrorCode | LinkErrorCode | AgentOwnErrorCode;
 

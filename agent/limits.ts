@@ -88,3 +88,19 @@ export const METADATA_RECHECK_MS = 3_600_000;
 /** One command, in bytes, and its id, in UTF-16 units. */
 export const MAX_COMMAND_BYTES = 4_096;
 export const MAX_COMMAND_ID_LENGTH = 128;
+
+/** How long a module may take to end when it is asked to, in milliseconds; then its worker is ended. */
+export const MODULE_STOP_GRACE_MS = 2_000;
+
+/** How often a reactor's health is asked within its manifest's window, and how long an answer may take, in milliseconds. */
+export const HEALTH_CHECKS_PER_WINDOW = 5;
+export const HEALTH_DEADLINE_MS = 10_000;
+
+/** How often it is asked after that, in milliseconds. */
+export const HEALTH_INTERVAL_MS = 60_000;
+
+/** A message in an event, the state or a log line that goes out, in UTF-16 units. */
+export const MAX_MESSAGE_LENGTH = 1_024;
+
+/** How long changes of state are gathered before the state goes out, in milliseconds. */
+export const STATE_DELAY_MS = 20;

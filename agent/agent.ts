@@ -1,0 +1,174 @@
+/**
+ * The agent: its parts, made in their order and joined. What each does is in its own file; here is only who tells whom.
+ *
+ *     link ── metadata ──▶ trust watch ── selections ──▶ installer ── check, start, stop ──▶ supervisor ──▶ sandbox, devices
+ *       ▲ ▲                    │ refusals                 │ events, state  ▲ blobs                │ telemetry, logs
+ *       │ └────────────────── reports ◀──────────────────┴────────────────┼──────────────────────┘
+ *       └────────────────────────────────────────────────────────────────┘
+ */
+import { readFile } from "node:fs/promises";
+import { openDevices } from "../devices/registry.ts";
+import { Installer } from "../ota/installer.ts";
+import { loadTrustedRepository } from "../ota/load-trusted.ts";
+import type { RepositoryName } from "../ota/metadata.ts";
+import { createNodeDisk } from "../ota/node-disk.ts";
+import { createVerifier, type SignatureVerifier } from "../ota/signature.ts";
+import { openStore, type Store } from "../ota/store.ts";
+import type { TrustedRepository } from "../ota/trust-state.ts";
+import { answerCommand } from "./commands.ts";
+import { type AgentConfig, loadConfig } from "./config.ts";
+import { messageOf } from "./errors.ts";
+import { createLink } from "./link.ts";
+import type { Link, LinkState } from "./link-types.ts";
+import type { Log } from "./log.ts";
+import { type AgentEvent, Reports } from "./reports.ts";
+import { Supervisor } from "./supervisor.ts";
+import { TrustWatch } from "./trust-watch.ts";
+import { VERSION } from "./version.ts";
+
+export interface AgentHooks {
+  /** Every event that goes out, too. */
+  readonly onEvent?: (event: AgentEvent) => void;
+  readonly log?: Log;
+}
+
+export interface RunningAgent {
+  /** Stops the modules, writes the state, says offline and disconnects. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the agent by a configuration, or by the path of its file; resolves when the modules that were committed have been
+ * taken up, with or without the broker.
+ *
+ * @throws AgentError "config/…"; OtaError "store/…", "trust/…" (the provisioned roots); DeviceError
+ */
+export async function startAgent(
+  config: AgentConfig | string,
+  hooks: AgentHooks = {},
+): Promise<RunningAgent> {
+  const settings = typeof config === "string" ? await loadConfig(config) : config;
+  const log = hooks.log ?? (() => undefined);
+  const store = await openStore(createNodeDisk(), settings.stateDir, {
+    onDamage: (message) => log("warning", message),
+  });
+  const verifier = await createVerifier();
+  const trusted = {
+    image: await loadTrusted("image", settings.trust.imageRootFile, store, verifier, log),
+    director: await loadTrusted("director", settings.trust.directorRootFile, store, verifier, log),
+  };
+  const devices = await openDevices(settings.policy, {
+    onFailure: (module, error) => log("warning", messageOf(error), { module }),
+  });
+  for (const [name, path] of devices.farEnds) log("info", `virtual serial port ${name}: far end at ${path}`);
+
+  const link = createLink({
+    fleet: settings.fleet,
+    deviceId: settings.deviceId,
+    broker: settings.broker,
+    status: { agent: VERSION, bootId: await readBootId(), groups: settings.groups },
+    onState: (state) => {
+      logLinkState(state, log);
+      if (state.kind === "connected") installer.retryNow();
+    },
+    onProblem: (error) => log("warning", error.message, { code: error.code }),
+  });
+  const reports = new Reports({
+    link,
+    deviceId: settings.deviceId,
+    log,
+    onEvent: hooks.onEvent ?? (() => undefined),
+    snapshot: () => installer.snapshot(),
+  });
+  const supervisor = new Supervisor({
+    policy: settings.policy,
+    devices,
+    log,
+    sendTelemetry: (module, path, payload) => reports.telemetry(module, path, payload),
+    sendLog: (module, level, text) => reports.moduleLog(module, level, text),
+  });
+  const installer = new Installer({
+    store,
+    source: link.blobs,
+    runner: supervisor,
+    onEvent: (report) => reports.install(report),
+    onStateChange: () => reports.stateChanged(),
+  });
+  const watch = new TrustWatch({
+    trusted,
+    verifier,
+    device: { id: settings.deviceId, groups: settings.groups },
+    now: () => Date.now(),
+    save: (repository, role, bytes) => store.saveTrusted(repository, role, bytes),
+    onSelections: (selections) => installer.setDesired(selections),
+    onRefused: (error) => reports.refusedMetadata(error),
+    onProblem: (error) => reports.failed(error),
+  });
+
+  listen(link, watch, installer);
+  log("info", `agent ${VERSION}, device ${settings.deviceId} of fleet ${settings.fleet}`);
+  reports.stateChanged();
+  installer.start();
+  link.start();
+
+  const stop = async (): Promise<void> => {
+    await watch.stop();
+    await installer.stop();
+    await devices.close();
+    reports.flushState();
+    await link.stop();
+  };
+  let stopping: Promise<void> | undefined;
+  return {
+    stop: () => {
+      stopping ??= stop();
+      return stopping;
+    },
+  };
+}
+
+function listen(link: Link, watch: TrustWatch, installer: Installer): void {
+  link.subscribeMetadata((repository, name, payload) => watch.receive(repository, name, payload));
+  link.subscribeCommands(({ payload, responseTopic, correlationData }) => {
+    const reply = answerCommand(payload, installer);
+    // Answers go to this device's own reply topic, whatever the request names.
+    const correlation = responseTopic === link.topics.reply ? correlationData : undefined;
+    link.publish("event", link.topics.reply, reply, correlation);
+  });
+}
+
+async function loadTrusted(
+  repository: RepositoryName,
+  rootFile: string,
+  store: Store,
+  verifier: SignatureVerifier,
+  log: Log,
+): Promise<TrustedRepository> {
+  const stored = await store.loadTrusted(repository);
+  const provisionedRoot = await readFile(rootFile);
+  const { trusted, droppedRoles } = loadTrustedRepository(repository, provisionedRoot, stored, verifier);
+  if (droppedRoles.length > 0) {
+    log("warning", `stored ${repository} metadata is not trusted any more: ${droppedRoles.join(", ")}`);
+  }
+  return trusted;
+}
+
+/** Changes with each boot of the machine, so that an operator can tell a restart of the agent from one of the device. */
+async function readBootId(): Promise<string> {
+  try {
+    return (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
+  } catch {
+    // Not Linux, or a container without /proc: the operator sees that it is not known.
+    return "unknown";
+  }
+}
+
+function logLinkState(state: LinkState, log: Log): void {
+  if (state.kind === "connected") {
+    const protocol = state.protocolVersion === 5 ? "MQTT 5" : "MQTT 3.1.1";
+    log("info", `connected (${protocol}${state.sessionPresent ? ", session resumed" : ""})`);
+  } else {
+    const seconds = (state.retryInMs / 1_000).toFixed(1);
+    log("warning", `${state.reason.message}; next attempt in ${seconds} s`, { code: state.reason.code });
+  }
+}

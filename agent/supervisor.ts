@@ -1,0 +1,216 @@
+/**
+ * Runs modules: `ota`'s installer asks for a release to be checked, started and stopped; this does it on the sandbox, with the
+ * devices that the policy grants.
+ *
+ * What a module does comes back as facts (it is alive, it published, it trapped …); what follows from them is decided by the
+ * installer's state machine, not here.
+ */
+import { decideGrants, type Grants } from "../devices/grants.ts";
+import type { DevicePolicy } from "../devices/policy.ts";
+import type { Devices, ModuleDevices } from "../devices/registry.ts";
+import { OtaError } from "../ota/errors.ts";
+import type { Manifest } from "../ota/manifest.ts";
+import type { ModuleFact, ModuleRunner, StagedModule } from "../ota/runner.ts";
+import type {
+  LogLevel,
+  ModuleEnd,
+  ModuleServices,
+  ModuleSpec,
+  RunningModule,
+} from "../sandbox/module-spec.ts";
+import {
+  HEALTH_CHECKS_PER_WINDOW,
+  HEALTH_DEADLINE_MS,
+  HEALTH_INTERVAL_MS,
+  MODULE_STOP_GRACE_MS,
+} from "./limits.ts";
+import type { Log } from "./log.ts";
+import { checkStaged } from "./staging.ts";
+
+export interface SupervisorOptions {
+  readonly policy: DevicePolicy;
+  readonly devices: Devices;
+  readonly log: Log;
+  /** Sends a module's telemetry, `path` as the module names it below `telemetry/`; false if it can't be sent. */
+  readonly sendTelemetry: (module: string, path: string, payload: Uint8Array) => boolean;
+  readonly sendLog: (module: string, level: LogLevel, text: string) => void;
+}
+
+interface Run {
+  readonly module: RunningModule;
+  readonly healthChecks: AbortController;
+}
+
+export class Supervisor implements ModuleRunner {
+  readonly #options: SupervisorOptions;
+  readonly #runs = new Map<string, Run>();
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+  }
+
+  async check({ manifest, componentPath }: StagedModule): Promise<void> {
+    await checkStaged(manifest, componentPath, this.#options.policy);
+  }
+
+  async start(staged: StagedModule, observe: (fact: ModuleFact) => void): Promise<void> {
+    const { manifest } = staged;
+    const grants = this.#grantsOf(manifest);
+    const devices = this.#options.devices.forModule(manifest.name, grants);
+    const underWay = Promise.withResolvers<void>();
+    // The sandbox is loaded with the first module: an agent that runs none does without it.
+    const { startModule } = await import("../sandbox/module-host.ts");
+    const module = startModule(specOf(staged, grants), this.#services(manifest.name, devices, observe), {
+      running: () => {
+        observe({ kind: "alive" });
+        underWay.resolve();
+      },
+      log: (level, text) => this.#log(manifest, level, text),
+      limited: (code, message) => this.#log(manifest, "warning", `${code}: ${message}`),
+      timerFailed: (message) => this.#log(manifest, "warning", `on-timer: ${message}`),
+      ended: (end) => {
+        this.#logEnd(manifest, end);
+        const fact = factOf(end);
+        if (fact !== undefined) observe(fact);
+        if (end.kind === "failed" && fact === undefined) underWay.reject(startFailure(manifest, end));
+        else underWay.resolve();
+      },
+    });
+    const run = { module, healthChecks: new AbortController() };
+    this.#runs.set(manifest.name, run);
+    void module.done.then(() => this.#forget(manifest.name, run));
+    await underWay.promise;
+    if (manifest.world === "reactor") void this.#checkHealth(manifest, run, observe);
+  }
+
+  async stop(name: string): Promise<void> {
+    const run = this.#runs.get(name);
+    if (run === undefined) return;
+    run.healthChecks.abort();
+    await run.module.stop(MODULE_STOP_GRACE_MS);
+    this.#forget(name, run);
+  }
+
+  #forget(name: string, run: Run): void {
+    run.healthChecks.abort();
+    if (this.#runs.get(name) === run) this.#runs.delete(name);
+  }
+
+  /** Decided anew at each start: the policy may have changed since the release was staged. */
+  #grantsOf(manifest: Manifest): Grants {
+    const decision = decideGrants(this.#options.policy, manifest.name, manifest.request);
+    if (decision.kind === "granted") return decision.grants;
+    const message = decision.refusals.map((refusal) => refusal.message).join("; ");
+    throw new OtaError("stage/import-not-granted", `${manifest.name}@${manifest.version}: ${message}`);
+  }
+
+  #services(name: string, devices: ModuleDevices, observe: (fact: ModuleFact) => void): ModuleServices {
+    return {
+      readSensor: (sensor) => devices.readSensor(sensor),
+      openSerial: (port) => devices.openSerial(port),
+      closeSerial: (port) => devices.closeSerial(port),
+      readSerial: (port, maxBytes, timeoutMs) => devices.readSerial(port, maxBytes, timeoutMs),
+      writeSerial: (port, data) => devices.writeSerial(port, data),
+      publish: async (topic, payload) => {
+        const [first, ...rest] = topic.split("/");
+        const sent = first === "telemetry" && this.#options.sendTelemetry(name, rest.join("/"), payload);
+        if (!sent) return { tag: "err", code: "unavailable" };
+        observe({ kind: "telemetry" });
+        return { tag: "ok", value: undefined };
+      },
+    };
+  }
+
+  /** Asks a reactor how it is: often within its window, so that a trial can be judged, seldom afterwards. */
+  async #checkHealth(manifest: Manifest, run: Run, observe: (fact: ModuleFact) => void): Promise<void> {
+    const { signal } = run.healthChecks;
+    const windowEndMs = performance.now() + manifest.health.windowMs;
+    while (!signal.aborted) {
+      const { healthy, reason } = await askHealth(run.module);
+      if (signal.aborted) return;
+      observe(healthy ? { kind: "health-ok" } : { kind: "health-failed", message: reason });
+      if (!healthy) this.#log(manifest, "warning", `health: ${reason}`);
+      const isInWindow = performance.now() < windowEndMs;
+      await pause(
+        isInWindow ? manifest.health.windowMs / HEALTH_CHECKS_PER_WINDOW : HEALTH_INTERVAL_MS,
+        signal,
+      );
+    }
+  }
+
+  #log(manifest: Manifest, level: LogLevel, text: string): void {
+    const { name, version } = manifest;
+    this.#options.log(level, text, { module: name, version });
+    this.#options.sendLog(name, level, text);
+  }
+
+  #logEnd(manifest: Manifest, end: ModuleEnd): void {
+    switch (end.kind) {
+      case "stopped":
+        return;
+      case "exited":
+        this.#log(manifest, "warning", `exited with code ${end.exitCode}`);
+        return;
+      case "trapped":
+        this.#log(manifest, "error", `${end.code}: ${end.message}\n${end.stack}`);
+        return;
+      case "failed":
+        this.#log(manifest, "error", `${end.code}: ${end.message}`);
+    }
+  }
+}
+
+function specOf({ manifest, componentPath }: StagedModule, grants: Grants): ModuleSpec {
+  const { name, version, world, env, intervalMs } = manifest;
+  return {
+    name,
+    version,
+    componentPath,
+    world,
+    env,
+    args: [],
+    ...(intervalMs === undefined ? {} : { intervalMs }),
+    grants: { sensors: grants.sensors, serial: grants.serial, publish: grants.publish },
+    limits: { memoryBytes: grants.memoryBytes },
+  };
+}
+
+/** The fact in a module's end; none for a stop, and none for a start that failed before the guest did anything. */
+function factOf(end: ModuleEnd): ModuleFact | undefined {
+  switch (end.kind) {
+    case "stopped":
+      return undefined;
+    case "exited":
+      return { kind: "exited", exitCode: end.exitCode };
+    case "trapped":
+      return { kind: "trap", code: end.code, message: end.message };
+    case "failed": {
+      const { code, message } = end;
+      if (code.startsWith("limit/")) return { kind: "limit", code, message };
+      return code === "sandbox/worker-failed" || code === "sandbox/channel-violation"
+        ? { kind: "trap", code, message }
+        : undefined;
+    }
+  }
+}
+
+function startFailure(manifest: Manifest, end: ModuleEnd & { readonly kind: "failed" }): OtaError {
+  const name = `${manifest.name}@${manifest.version}`;
+  return new OtaError("trial/start-failed", `${name} did not start: ${end.code}: ${end.message}`);
+}
+
+async function askHealth(module: RunningModule): Promise<{ healthy: boolean; reason: string }> {
+  const report = await module.health(HEALTH_DEADLINE_MS);
+  return report.healthy ? { healthy: true, reason: "" } : report;
+}
+
+/** Waits, or until the signal; never rejects, and keeps no process alive. */
+function pause(delayMs: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, delayMs).unref();
+  signal.addEventListener("abort", () => {
+    clearTimeout(timer);
+    resolve();
+  });
+  return promise;
+}
