@@ -40,15 +40,17 @@ export async function loadModule(session: ModuleSession, start: WorkerStart): Pr
         const wanted = hostInterface(name);
         return wanted === undefined ? undefined : interfaces[wanted];
       },
+      maxMemoryBytes: start.memoryBytes,
+      maxTableElements: MAX_TABLE_ELEMENTS,
     },
   );
   return { instance, exports, wasi };
 }
 
 async function readComponent(path: string): Promise<Uint8Array> {
-  const { readFile } = await import("node:fs/promises");
+  const { readComponentFile } = await import("./strip.ts");
   try {
-    return await readFile(path);
+    return await readComponentFile(path);
   } catch (error) {
     if (error instanceof ComponentError) {
       throw error;
@@ -118,6 +120,9 @@ export function describeEnd(session: ModuleSession, error: unknown): ModuleEnd {
   }
   if (error instanceof ComponentError) {
     return failed("sandbox/component-refused", `${error.code}: ${error.message}`);
+  }
+  if (error instanceof TypeError || error instanceof ReferenceError) {
+    return failed("sandbox/worker-failed", `a defect of the host: ${error.stack}`);
   }
   // WASI's host functions throw plain errors where WASI says "traps": a permit exceeded, a list that must not be empty.
   const stack = error instanceof Error ? (error.stack ?? "") : "";
