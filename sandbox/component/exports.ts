@@ -12,7 +12,7 @@ import { camelCase, parseFunctionName, pascalCase } from "./names.ts";
 import type { InstanceValue, Item } from "./scope.ts";
 
 /** A function that a component exports. */
-export type ExportedFunction = (...args: unknown[]) => unknown;
+type ExportedFunction = (...args: unknown[]) => unknown;
 
 /** The exports of an instance, nested interfaces included. */
 export function exportedObject(instance: InstanceValue, path = ""): Readonly<Record<string, unknown>> {

@@ -27,7 +27,7 @@ const handles = new WeakMap<object, GuestHandle>();
 const adopt = Symbol("adopt");
 
 /** A resource that a guest implements, as the host holds it. */
-export class GuestResource {
+class GuestResource {
   constructor(handle: GuestHandle) {
     handles.set(this, handle);
   }

@@ -7,7 +7,7 @@
 import { raiseHostFailure } from "./traps.ts";
 
 /** The error case of a `result` that a guest's function returned. */
-export class ResultError extends Error {
+class ResultError extends Error {
   override readonly name = "ResultError";
   readonly payload: unknown;
 

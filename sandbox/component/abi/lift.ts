@@ -8,6 +8,7 @@
 import type { LiftLowerContext } from "./context.ts";
 import { type CoreType, type FlatValue, flattenType, flattenTypes } from "./flatten.ts";
 import { liftHandle } from "./handle-values.ts";
+import { MAX_FLAT_RESULTS } from "./limits.ts";
 import { caseWrappers, invalidCase, listLoader, loader, tupleLoader, unpackFlags } from "./load.ts";
 import { fromSlot, isScalar, scalars } from "./numbers.ts";
 import { layoutOf, recordLayout } from "./size.ts";
@@ -47,7 +48,7 @@ export function resultLifter(
 ): (cx: LiftLowerContext, core: unknown) => unknown {
   if (type === undefined) return () => undefined;
   const slots = flattenType(type);
-  if (slots?.length === 1) {
+  if (slots?.length === MAX_FLAT_RESULTS) {
     if (isScalar(type.kind)) {
       const { lift } = scalars[type.kind];
       return (_cx, core) => lift(core as FlatValue);

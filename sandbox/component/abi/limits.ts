@@ -1,5 +1,5 @@
 /**
- * Limits of the canonical ABI: what CanonicalABI.md fixes, and nothing of ours on top.
+ * Limits of the canonical ABI: what CanonicalABI.md fixes, but for the size of handle tables.
  */
 
 /** Flat core parameters of one call; more are passed through memory. */
@@ -10,5 +10,8 @@ export const MAX_FLAT_RESULTS = 1;
 export const MAX_STRING_BYTES = 2 ** 28 - 1;
 /** Bytes of one list's elements in a guest's memory. */
 export const MAX_LIST_BYTES = 2 ** 28 - 1;
-/** Entries in the handle table of one component instance. */
-export const MAX_HANDLES = 2 ** 28 - 1;
+/**
+ * Handles that one component instance may hold at once. The specification allows 2^28 − 1; they live in the host's
+ * memory, not in the guest's, and this many take about 6 MiB of it.
+ */
+export const MAX_HANDLES = 65_536;

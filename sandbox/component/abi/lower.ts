@@ -8,6 +8,7 @@ import type { LiftLowerContext } from "./context.ts";
 import { type CoreType, type FlatValue, flattenType, flattenTypes } from "./flatten.ts";
 import { lowerHandle } from "./handle-values.ts";
 import { consecutive } from "./lift.ts";
+import { MAX_FLAT_RESULTS } from "./limits.ts";
 import { isScalar, scalars, toSlot, zero } from "./numbers.ts";
 import { layoutOf, recordLayout } from "./size.ts";
 import {
@@ -59,7 +60,7 @@ export function resultLowerer(
 ): (cx: LiftLowerContext, value: unknown, coreArguments: readonly FlatValue[]) => FlatValue | undefined {
   if (type === undefined) return () => undefined;
   const slots = flattenType(type);
-  if (slots?.length === 1) {
+  if (slots?.length === MAX_FLAT_RESULTS) {
     const lower = flatLowerer(type, slots, 0, side);
     return (cx, value) => {
       const flat: FlatValue[] = [];

@@ -17,7 +17,7 @@ export interface Member {
   readonly type: ValueType;
 }
 
-export interface Case {
+interface Case {
   /** The case's label, as `tag` carries it. */
   readonly label: string;
   readonly type: ValueType | undefined;

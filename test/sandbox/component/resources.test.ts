@@ -218,6 +218,13 @@ test("a guest that gives away a borrowed handle traps", async (t) => {
   t.deepEqual(returned, []);
 });
 
+test("a guest that opens handles without end traps", async (t) => {
+  const { imports } = host();
+  const body = "(loop $again (drop (call $open (i32.const 1))) (br $again)) unreachable";
+  const run = exported(await instantiateText(fileGuest(body), imports), "run");
+  t.throws(() => run(0), { name: "Trap", message: /handle table is full/ });
+});
+
 for (const [what, body] of [
   ["twice", "(call $drop (local.get 0)) (call $drop (local.get 0)) (i32.const 0)"],
   ["it never had", "(call $drop (i32.const 77)) (i32.const 0)"],
