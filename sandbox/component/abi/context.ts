@@ -26,7 +26,7 @@ export class LiftLowerContext {
   readonly #memory: WebAssembly.Memory | undefined;
   readonly #realloc: Realloc | undefined;
   /** The memory as it is now: call `refresh` after anything that may have grown it. */
-  bytes = new Uint8Array(noMemory);
+  bytes = Buffer.from(noMemory);
   view = new DataView(noMemory);
   /** Second result of storing a string (tagged code units) or a list (elements); the pointer is returned. */
   length = 0;
@@ -50,7 +50,7 @@ export class LiftLowerContext {
   /** Takes new views when the memory has grown, which detaches the old ones (their length becomes 0). */
   refresh(): void {
     if (this.bytes.length !== 0 || this.#memory === undefined) return;
-    this.bytes = new Uint8Array(this.#memory.buffer);
+    this.bytes = Buffer.from(this.#memory.buffer);
     this.view = new DataView(this.#memory.buffer);
     this.#arrays.clear();
   }

@@ -18,7 +18,6 @@ const SHORT_STRING_BYTES = 32;
 const SHORT_STRING_CHARS = 48;
 
 const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-const utf8Encoder = new TextEncoder();
 
 /** The string at a pointer; traps on a bad range or encoding. `length` is in tagged code units, unsigned. */
 export function loadString(cx: LiftLowerContext, pointer: number, length: number): string {
@@ -30,7 +29,7 @@ export function loadString(cx: LiftLowerContext, pointer: number, length: number
     case "latin1+utf16":
       if ((length & UTF16_TAG) !== 0) return loadUtf16(cx, pointer, length & ~UTF16_TAG);
       requireString(cx, pointer, 2, length);
-      return Buffer.from(cx.bytes.buffer, pointer, length).toString("latin1");
+      return cx.bytes.toString("latin1", pointer, pointer + length);
   }
 }
 
@@ -46,7 +45,7 @@ function loadUtf8(cx: LiftLowerContext, pointer: number, byteLength: number): st
     return shortAscii(bytes, pointer, byteLength);
   }
   try {
-    return utf8Decoder.decode(bytes.subarray(pointer, pointer + byteLength));
+    return utf8Decoder.decode(new Uint8Array(bytes.buffer, pointer, byteLength));
   } catch {
     // The decoder's error says no more than that.
     return raiseTrap("string content: invalid utf-8");
@@ -81,7 +80,7 @@ function shortAscii(bytes: Uint8Array, start: number, length: number): string {
 
 function loadUtf16(cx: LiftLowerContext, pointer: number, codeUnits: number): string {
   requireString(cx, pointer, 2, codeUnits * 2);
-  const text = Buffer.from(cx.bytes.buffer, pointer, codeUnits * 2).toString("utf16le");
+  const text = cx.bytes.toString("utf16le", pointer, pointer + codeUnits * 2);
   if (!text.isWellFormed()) raiseTrap("string content: unpaired surrogate in utf-16");
   return text;
 }
@@ -113,7 +112,7 @@ function storeUtf8(cx: LiftLowerContext, value: string): number {
   }
   const byteLength = Buffer.byteLength(value, "utf8");
   const pointer = allocateString(cx, 1, byteLength);
-  utf8Encoder.encodeInto(value, cx.bytes.subarray(pointer, pointer + byteLength));
+  cx.bytes.write(value, pointer, byteLength, "utf8");
   cx.length = byteLength;
   return pointer;
 }
@@ -121,14 +120,14 @@ function storeUtf8(cx: LiftLowerContext, value: string): number {
 function storeUtf16(cx: LiftLowerContext, value: string, tag: number): number {
   const text = value.toWellFormed();
   const pointer = allocateString(cx, 2, text.length * 2);
-  Buffer.from(cx.bytes.buffer, pointer, text.length * 2).write(text, "utf16le");
+  cx.bytes.write(text, pointer, text.length * 2, "utf16le");
   cx.length = (text.length | tag) >>> 0;
   return pointer;
 }
 
 function storeLatin1(cx: LiftLowerContext, value: string): number {
   const pointer = allocateString(cx, 2, value.length);
-  Buffer.from(cx.bytes.buffer, pointer, value.length).write(value, "latin1");
+  cx.bytes.write(value, pointer, value.length, "latin1");
   cx.length = value.length;
   return pointer;
 }
