@@ -18,7 +18,7 @@ import type { ModuleSession } from "./module-session.ts";
 import type { ModuleGrants, PublishErrorCode, SensorErrorCode, SerialErrorCode } from "./module-spec.ts";
 
 /** The `error` case of a WIT `result`, thrown as jco's convention has it. */
-export class ErrorResult extends Error {
+class ErrorResult extends Error {
   override readonly name = "ErrorResult";
   readonly payload: string;
 

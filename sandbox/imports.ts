@@ -31,7 +31,7 @@ export const WASI_INTERFACES = [
   "wasi:random/random",
 ] as const;
 
-export const DEVICE_INTERFACES = [
+const DEVICE_INTERFACES = [
   "skerry:device/sensor",
   "skerry:device/serial",
   "skerry:module/messaging",

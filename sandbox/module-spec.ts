@@ -61,7 +61,7 @@ export type Outcome<Value, Code> =
   | { readonly tag: "ok"; readonly value: Value }
   | { readonly tag: "err"; readonly code: Code };
 
-export interface SensorReading {
+interface SensorReading {
   /** In `unit`, finite. */
   readonly value: number;
   /** UCUM code, `Cel` for instance. */

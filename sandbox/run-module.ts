@@ -7,7 +7,7 @@
 
 import type { WorkerStart } from "./channel.ts";
 import { ComponentError, Trap } from "./component/errors.ts";
-import type { Component, Instance } from "./component/index.ts";
+import type { Instance } from "./component/index.ts";
 import { SandboxError, type SandboxErrorCode } from "./errors.ts";
 import { checkExports, hostInterface, type Named, planImports } from "./imports.ts";
 import { MAX_REPORT_LENGTH, MAX_TABLE_ELEMENTS } from "./limits.ts";
@@ -25,26 +25,34 @@ export interface LoadedModule {
 export async function loadModule(session: ModuleSession, start: WorkerStart): Promise<LoadedModule> {
   const { compileComponent, instantiateComponent } = await import("./component/index.ts");
   const component = compileComponent(await readComponent(start.componentPath));
-  const imports = topLevelNames(component, "import");
-  const exports = topLevelNames(component, "export");
+  const { imports, exports } = component.description;
   requireImports(imports, start);
   requireExports(exports, start);
   const wasi = await loadWasi(session, start, imports);
   const { createDeviceImports } = await import("./device-imports.ts");
   const interfaces = { ...wasi.interfaces, ...createDeviceImports(session, start.grants) };
-  const instance = instantiateComponent(
-    component,
-    {},
-    {
-      resolveImport(name: string) {
-        const wanted = hostInterface(name);
-        return wanted === undefined ? undefined : interfaces[wanted];
-      },
-      maxMemoryBytes: start.memoryBytes,
-      maxTableElements: MAX_TABLE_ELEMENTS,
+  const options = {
+    resolveImport(name: string) {
+      const wanted = hostInterface(name);
+      return wanted === undefined ? undefined : interfaces[wanted];
     },
-  );
+    maxMemoryBytes: start.memoryBytes,
+    maxTableElements: MAX_TABLE_ELEMENTS,
+  };
+  const instance = withinLimits(start, () => instantiateComponent(component, {}, options));
   return { instance, exports, wasi };
+}
+
+/** What is decoded is within the loader's own limits: what exceeds one now are memories or tables. */
+function withinLimits<Result>(start: WorkerStart, instantiate: () => Result): Result {
+  try {
+    return instantiate();
+  } catch (error) {
+    if (error instanceof ComponentError && error.code === "component/limit-exceeded") {
+      throw new SandboxError("limit/memory", `${start.name}: ${error.message}`, { cause: error });
+    }
+    throw error;
+  }
 }
 
 async function readComponent(path: string): Promise<Uint8Array> {
@@ -59,17 +67,6 @@ async function readComponent(path: string): Promise<Uint8Array> {
       cause: error,
     });
   }
-}
-
-/** The names alone: what the functions behind them look like is the linker's to check. */
-function topLevelNames(component: Component, kind: "import" | "export"): readonly Named[] {
-  const names: Named[] = [];
-  for (const definition of component.definition.definitions) {
-    if (definition.kind === kind) {
-      names.push(definition.name);
-    }
-  }
-  return names;
 }
 
 /** Decided when the module was staged; held again, since policies change between staging and a start. */

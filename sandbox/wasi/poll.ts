@@ -11,7 +11,7 @@ import type { ModuleSession } from "../module-session.ts";
 
 export type Pollable = ReturnType<typeof pollableCreate>;
 
-export interface PollInterface {
+interface PollInterface {
   readonly Pollable: typeof poll.Pollable;
   poll(pollables: readonly Pollable[]): Uint32Array;
 }
@@ -39,8 +39,12 @@ export function createPolling(session: ModuleSession): Polling {
   function waitFor(pollables: readonly Pollable[]): undefined {
     session.enterHost();
     while (!pollables.some((pollable) => pollable.ready())) {
-      session.sleepUntil(Math.min(...pollables.map((pollable) => deadlines.get(pollable) ?? 0)));
+      session.sleepUntil(pollables.reduce(earliest, Number.POSITIVE_INFINITY));
     }
+  }
+
+  function earliest(deadlineMs: number, pollable: Pollable): number {
+    return Math.min(deadlineMs, deadlines.get(pollable) ?? 0);
   }
 
   return {

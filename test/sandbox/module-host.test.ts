@@ -218,7 +218,7 @@ test("a component that needs more memory than granted is refused", async (t) => 
     '(memory (export "memory") 64)',
   );
   const { end, record } = await runText(text, { limits: { memoryBytes: 2 * 1024 * 1024 } });
-  failedWith(t, end, "sandbox/component-refused");
+  failedWith(t, end, "limit/memory");
   t.deepEqual(record.of("running"), []);
 });
 

@@ -115,6 +115,14 @@ test("poll answers the indices that are ready, after the first of them", (t) => 
   t.deepEqual([...polling.poll.poll([soon, late, now, now])], [0, 2, 3]);
 });
 
+test("poll of very many waits for the first of them", (t) => {
+  const { polling, monotonicClock } = clocksOf(newSession().session);
+  const late = Array<ReturnType<typeof polling.timer>>(300_000).fill(
+    monotonicClock.subscribeDuration(3_600_000_000_000n),
+  );
+  t.deepEqual([...polling.poll.poll([...late, monotonicClock.subscribeDuration(10_000_000n)])], [300_000]);
+});
+
 test("poll of nothing is the guest's error", (t) => {
   const { polling } = clocksOf(newSession().session);
   t.throws(() => polling.poll.poll([]), { message: /empty list/ });
