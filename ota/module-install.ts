@@ -34,7 +34,7 @@ export type ModuleInstallHost = {
 };
 
 /** One start of the module. */
-type Run = { readonly release: ReleaseRecord; readonly isTrial: boolean; health: Health };
+type Run = { readonly release: ReleaseRecord; health: Health };
 
 type TimerName = "retry" | "restart" | "window" | "persist";
 
@@ -240,7 +240,7 @@ export class ModuleInstall {
   }
 
   async #start(release: ReleaseRecord, isTrial: boolean): Promise<void> {
-    const run: Run = { release, isTrial, health: UNSEEN };
+    const run: Run = { release, health: UNSEEN };
     this.#run = run;
     try {
       const staged = await this.#stagedModule(release);
@@ -265,7 +265,7 @@ export class ModuleInstall {
       return;
     }
     run.health = observe(run.health, fact);
-    const end = endOf(fact, run.isTrial);
+    const end = endOf(fact, this.#state.phase.kind === "trial");
     if (end !== undefined) {
       this.#end(run, end);
     }

@@ -4,8 +4,13 @@
  */
 
 import type { Disk, DiskFile } from "../../ota/disk.ts";
+import { OtaError } from "../../ota/errors.ts";
 
-export class PowerCut extends Error {}
+export class PowerCut extends OtaError {
+  constructor(at: string) {
+    super("store/io", `the power went at: ${at}`);
+  }
+}
 
 export class CuttingDisk {
   readonly #disk: Disk;
@@ -14,10 +19,21 @@ export class CuttingDisk {
   changes = 0;
   /** What was done, in order: `write state.0.json.new`, `sync …`, `rename …`. */
   readonly log: string[] = [];
+  readonly #cut = Promise.withResolvers<void>();
 
   constructor(disk: Disk, changesLeft = Number.POSITIVE_INFINITY) {
     this.#disk = disk;
     this.#changesLeft = changesLeft;
+  }
+
+  /** Lets this many more changes happen. */
+  cutAfter(changes: number): void {
+    this.#changesLeft = changes;
+  }
+
+  /** Settles when the power goes. */
+  get cut(): Promise<void> {
+    return this.#cut.promise;
   }
 
   asDisk(): Disk {
@@ -71,6 +87,7 @@ export class CuttingDisk {
   async #change(what: string, path: string, partly?: () => Promise<void>): Promise<void> {
     if (this.#changesLeft-- <= 0) {
       if (this.#changesLeft === -1) await partly?.();
+      this.#cut.resolve();
       throw new PowerCut(`${what} ${path}`);
     }
     this.changes++;

@@ -1,0 +1,197 @@
+import { mkdir, readdir, readFile, symlink, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import test from "ava";
+import { INITIAL_STATE } from "../../ota/install-state.ts";
+import type { InstallState } from "../../ota/install-types.ts";
+import { discardSnapshot, restoreData, snapshotData } from "../../ota/module-data.ts";
+import { createNodeDisk } from "../../ota/node-disk.ts";
+import { parseState } from "../../ota/state-format.ts";
+import { openStore } from "../../ota/store.ts";
+import { CuttingDisk, PowerCut } from "../support/cutting-disk.ts";
+import { temporaryFolder } from "../support/folders.ts";
+import { makeRelease } from "../support/releases.ts";
+
+const disk = createNodeDisk();
+const OLD = makeRelease("1.0.0").release;
+const NEW = makeRelease("1.1.0").release;
+const FAILURE = { code: "trial/trap", message: "unreachable" };
+
+const STATES: Readonly<Record<string, InstallState>> = {
+  initial: INITIAL_STATE,
+  "with all that is remembered": {
+    ...INITIAL_STATE,
+    desired: NEW,
+    committed: OLD,
+    previous: NEW,
+    failed: { id: "x", version: "1.1.0", ...FAILURE },
+  },
+  fetching: {
+    ...INITIAL_STATE,
+    phase: { kind: "fetching", release: NEW, attempts: 2, failure: FAILURE, waiting: true },
+  },
+  verifying: { ...INITIAL_STATE, phase: { kind: "verifying", release: NEW } },
+  staged: { ...INITIAL_STATE, phase: { kind: "staged", release: NEW } },
+  "on trial": {
+    ...INITIAL_STATE,
+    phase: { kind: "trial", release: NEW, starts: 2, running: true, healthy: false },
+  },
+  "rolling back": { ...INITIAL_STATE, phase: { kind: "rolling-back", release: NEW, failure: FAILURE } },
+};
+
+for (const [name, state] of Object.entries(STATES)) {
+  test(`a state ${name} is read as it was written`, async (t) => {
+    const folder = await temporaryFolder(t);
+    const store = await openStore(disk, folder);
+    await store.saveModule("acme/thermo", { ...state, serving: { kind: "up", sinceMs: 5, restarts: 1 } });
+    const read = (await openStore(disk, folder)).modules().get("acme/thermo");
+    t.deepEqual(JSON.parse(JSON.stringify(read)), JSON.parse(JSON.stringify(state)));
+  });
+}
+
+test("a state that changes only in what does not outlive the agent is not written", async (t) => {
+  const cutting = new CuttingDisk(disk);
+  const store = await openStore(cutting.asDisk(), await temporaryFolder(t));
+  await store.saveModule("acme/thermo", INITIAL_STATE);
+  const { changes } = cutting;
+  await store.saveModule("acme/thermo", { ...INITIAL_STATE, serving: { kind: "waiting", restarts: 3 } });
+  t.is(cutting.changes, changes);
+});
+
+test("states of several modules written at once are all there", async (t) => {
+  const folder = await temporaryFolder(t);
+  const store = await openStore(disk, folder);
+  await Promise.all(["a/a", "b/b", "c/c"].map((module) => store.saveModule(module, INITIAL_STATE)));
+  t.deepEqual([...(await openStore(disk, folder)).modules().keys()].sort(), ["a/a", "b/b", "c/c"]);
+});
+
+for (const [what, change] of [
+  ["another schema", { schema: 0 }],
+  ["no modules", { modules: [] }],
+  ["a module by a name that is none", { modules: { "../x": {} } }],
+  ["a module without phase", { modules: { "a/a": {} } }],
+  ["an unknown phase", { modules: { "a/a": { phase: { kind: "dreaming", release: OLD } } } }],
+  [
+    "a release with a digest that is none",
+    {
+      modules: {
+        "a/a": { phase: { kind: "settled" }, desired: { ...OLD, component: { length: 1, sha256: "../.." } } },
+      },
+    },
+  ],
+  ["a negative count", { modules: { "a/a": { phase: { ...STATES["on trial"]?.phase, starts: -1 } } } }],
+] as const) {
+  test(`${what} is no state`, (t) => {
+    t.not(parseState({ schema: 1, modules: { "a/a": { phase: { kind: "settled" } } } }), undefined);
+    t.is(parseState({ schema: 1, modules: {}, ...change }), undefined);
+  });
+}
+
+test("trusted metadata is kept per repository and role; what can't be metadata is left out", async (t) => {
+  const folder = await temporaryFolder(t);
+  const store = await openStore(disk, folder);
+  t.deepEqual(await store.loadTrusted("image"), {});
+  await store.saveTrusted("image", "root", Uint8Array.of(1));
+  await store.saveTrusted("image", "targets", Uint8Array.of(2));
+  await store.saveTrusted("director", "root", Uint8Array.of(3));
+  await truncate(join(folder, "trust", "image", "targets.json"), 1_000_000);
+  t.deepEqual(await store.loadTrusted("image"), { root: Uint8Array.of(1) });
+  t.deepEqual(await store.loadTrusted("director"), { root: Uint8Array.of(3) });
+});
+
+/** A data folder with a file and a folder in it. */
+async function dataFolder(t: import("ava").ExecutionContext): Promise<string> {
+  const data = join(await temporaryFolder(t), "acme.thermo");
+  await mkdir(join(data, "inner"), { recursive: true });
+  await writeFile(join(data, "counter"), "41");
+  await writeFile(join(data, "inner", "big"), new Uint8Array(200_000).fill(7));
+  return data;
+}
+
+async function spoil(data: string): Promise<void> {
+  await writeFile(join(data, "counter"), "spoilt");
+  await writeFile(join(data, "inner", "left over"), "");
+}
+
+async function isAsBefore(data: string): Promise<boolean> {
+  const big = await readFile(join(data, "inner", "big"));
+  return (
+    (await readFile(join(data, "counter"), "utf8")) === "41" &&
+    big.length === 200_000 &&
+    big.every((byte) => byte === 7) &&
+    (await readdir(join(data, "inner"))).length === 1
+  );
+}
+
+test("data comes back as it was when it was copied", async (t) => {
+  const data = await dataFolder(t);
+  await snapshotData(disk, data, false);
+  await spoil(data);
+  await restoreData(disk, data);
+  t.true(await isAsBefore(data));
+  t.is(await disk.entry(`${data}.snapshot`), undefined);
+});
+
+test("a module without data has none again", async (t) => {
+  const data = join(await temporaryFolder(t), "acme.thermo");
+  await snapshotData(disk, data, false);
+  await mkdir(data);
+  await writeFile(join(data, "left over"), "");
+  await restoreData(disk, data);
+  t.deepEqual(await readdir(data), []);
+});
+
+test("a copy of the same trial is kept, one of another is replaced", async (t) => {
+  const data = await dataFolder(t);
+  await snapshotData(disk, data, false);
+  await spoil(data);
+  await snapshotData(disk, data, true);
+  t.is(await readFile(`${data}.snapshot/counter`, "utf8"), "41");
+  await snapshotData(disk, data, false);
+  t.is(await readFile(`${data}.snapshot/counter`, "utf8"), "spoilt");
+});
+
+test("links in a module's data are not followed", async (t) => {
+  const data = await dataFolder(t);
+  await symlink("/etc", join(data, "link"));
+  await snapshotData(disk, data, false);
+  t.deepEqual((await readdir(`${data}.snapshot`)).sort(), ["counter", "inner"]);
+});
+
+test("dropping the copy leaves the data", async (t) => {
+  const data = await dataFolder(t);
+  await snapshotData(disk, data, false);
+  await discardSnapshot(disk, data);
+  t.is(await disk.entry(`${data}.snapshot`), undefined);
+  t.true(await isAsBefore(data));
+});
+
+test("power lost at any step of copying leaves no copy that is not whole", async (t) => {
+  for (let changes = 0, isCut = true; isCut; changes++) {
+    const data = await dataFolder(t);
+    isCut = await wasCut(() => snapshotData(new CuttingDisk(disk, changes).asDisk(), data, false));
+    t.true(await isAsBefore(data));
+    if ((await disk.entry(`${data}.snapshot`)) !== undefined) t.true(await isAsBefore(`${data}.snapshot`));
+    else t.true(isCut);
+  }
+});
+
+test("power lost at any step of putting data back: doing it again completes it", async (t) => {
+  for (let changes = 0, isCut = true; isCut; changes++) {
+    const data = await dataFolder(t);
+    await snapshotData(disk, data, false);
+    await spoil(data);
+    isCut = await wasCut(() => restoreData(new CuttingDisk(disk, changes).asDisk(), data));
+    await restoreData(disk, data);
+    t.true(await isAsBefore(data));
+  }
+});
+
+async function wasCut(run: () => Promise<void>): Promise<boolean> {
+  try {
+    await run();
+    return false;
+  } catch (error) {
+    if (error instanceof PowerCut) return true;
+    throw error;
+  }
+}
