@@ -100,6 +100,7 @@ export async function startAgent(
     device: { id: settings.deviceId, groups: settings.groups },
     now: () => Date.now(),
     save: (repository, role, bytes) => store.saveTrusted(repository, role, bytes),
+    requestAgain: () => link.requestMetadata(),
     onSelections: (selections) => installer.setDesired(selections),
     onRefused: (error) => reports.refusedMetadata(error),
     onProblem: (error) => reports.failed(error),
@@ -164,6 +165,7 @@ async function readBootId(): Promise<string> {
 }
 
 function logLinkState(state: LinkState, log: Log): void {
+  if (state.kind === "disconnected" && state.reason.code === "link/stopped") return;
   if (state.kind === "connected") {
     const protocol = state.protocolVersion === 5 ? "MQTT 5" : "MQTT 3.1.1";
     log("info", `connected (${protocol}${state.sessionPresent ? ", session resumed" : ""})`);

@@ -79,8 +79,11 @@ export const MAX_KEEPALIVE_SECONDS = 65_535;
 /** How long no metadata must have arrived before it is judged, in milliseconds: retained topics come in a burst. */
 export const METADATA_SETTLE_MS = 50;
 
-/** How long parts of metadata may be missing or not fit before that is reported, in milliseconds. */
-export const METADATA_GRACE_MS = 5_000;
+/**
+ * How long parts of metadata may be missing or not fit before they are asked for once more, and then before that is
+ * reported, in milliseconds.
+ */
+export const METADATA_GRACE_MS = 3_000;
 
 /** How often the trusted metadata's expiry is looked at when nothing arrives, in milliseconds. */
 export const METADATA_RECHECK_MS = 3_600_000;

@@ -73,5 +73,7 @@ export interface Link {
   ): void;
   /** At most one handler of each kind; messages on resumed sessions may come as soon as the link starts. */
   subscribeMetadata(handler: MetadataHandler): void;
+  /** Makes the broker send the retained metadata once more. */
+  requestMetadata(): void;
   subscribeCommands(handler: CommandHandler): void;
 }

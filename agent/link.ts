@@ -95,6 +95,10 @@ class MqttLink implements Link {
 
   subscribeMetadata(handler: MetadataHandler): void {
     this.#handlers.metadata = handler;
+    this.requestMetadata();
+  }
+
+  requestMetadata(): void {
     this.#subscriber.want([this.topics.metadataFilter("image"), this.topics.metadataFilter("director")]);
   }
 

@@ -4,8 +4,9 @@
  *
  * The judging is pure (ota/trusted-repository.ts, ota/selection.ts); here are its inputs and its consequences:
  *
- * - Topics have no order, so an evaluation waits until no more arrives for a moment, and what does not fit yet is
- *   reported only if it stays so for a grace period.
+ * - Topics have no order, and a broker may send an old retained message after a new live one. So an evaluation waits until no more
+ *   arrives for a moment; what does not fit then has a grace period to become whole, after which the broker is asked to send
+ *   everything once more; what does not fit after another one is reported.
  * - What is newly trusted is on the disk before anything is done by it.
  * - Selections are made only while both repositories hold against the time of this run: a device that hears nothing goes on
  *   with what it runs.
@@ -36,6 +37,8 @@ export interface TrustWatchOptions {
   readonly now: () => number;
   /** Makes a role's file durable; the update goes on when it is. */
   readonly save: (repository: RepositoryName, role: RoleName, bytes: Uint8Array) => Promise<void>;
+  /** Makes the broker send the retained metadata once more. */
+  readonly requestAgain: () => void;
   /** Called with every module that the director assigns to this device, whenever the metadata was found to hold. */
   readonly onSelections: (selections: ReadonlyMap<string, Selection>) => void;
   /** Metadata was refused; what was trusted stays. Called once for the same bytes. */
@@ -59,6 +62,8 @@ export class TrustWatch {
   readonly #options: TrustWatchOptions;
   readonly #watched: Record<RepositoryName, Watched>;
   #settleTimer: NodeJS.Timeout | undefined;
+  /** Metadata does not fit, and the broker was asked to send it once more. */
+  #askedAgain = false;
   #graceTimer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
@@ -84,8 +89,6 @@ export class TrustWatch {
     const watched = this.#watched[repository];
     const { version } = watched.trusted.root.metadata;
     watched.received = receiveMetadata(watched.received, topic, payload, version);
-    clearTimeout(this.#graceTimer);
-    this.#graceTimer = undefined;
     clearTimeout(this.#settleTimer);
     this.#settleTimer = setTimeout(() => this.#enqueue(false), METADATA_SETTLE_MS);
   }
@@ -112,13 +115,27 @@ export class TrustWatch {
       const error = await this.#update(this.#watched[repository]);
       if (error !== undefined) undecided.push(error);
     }
-    const unvouched = this.#select(graceIsOver);
-    if (undecided.length === 0 && !unvouched) return;
-    if (graceIsOver) {
-      for (const error of undecided) this.#refuse(error);
+    const isLast = graceIsOver && this.#askedAgain;
+    const unvouched = this.#select(isLast);
+    if (undecided.length === 0 && !unvouched) {
+      clearTimeout(this.#graceTimer);
+      this.#graceTimer = undefined;
+      this.#askedAgain = false;
       return;
     }
-    this.#graceTimer ??= setTimeout(() => this.#enqueue(true), METADATA_GRACE_MS);
+    if (isLast) {
+      for (const error of undecided) this.#refuse(error);
+      this.#askedAgain = false;
+      return;
+    }
+    if (graceIsOver) {
+      this.#askedAgain = true;
+      this.#options.requestAgain();
+    }
+    this.#graceTimer ??= setTimeout(() => {
+      this.#graceTimer = undefined;
+      this.#enqueue(true);
+    }, METADATA_GRACE_MS);
   }
 
   /** Takes what became trusted; gives the error to report if what is incomplete stays so. */
@@ -145,13 +162,15 @@ export class TrustWatch {
       }
     } catch (error) {
       if (!(error instanceof OtaError) || error.code.startsWith("store/")) throw error;
+      // A broker's old message after a new one looks like it, until everything was sent once more.
+      if (error.code === "trust/rollback-attack") return error;
       this.#refuse(withClaims(error, watched));
       return undefined;
     }
   }
 
   /** Says what to run; true if a refusal may still vanish when the image repository's part arrives. */
-  #select(graceIsOver: boolean): boolean {
+  #select(isLast: boolean): boolean {
     const { image, director } = this.#watched;
     const nowMs = this.#options.now();
     if (!image.holds || !director.holds) return false;
@@ -161,7 +180,7 @@ export class TrustWatch {
     if (imageTargets === undefined || directorTargets === undefined) return false;
     const selections = new Map(selectReleases(imageTargets, directorTargets, this.#options.device));
     let unvouched = false;
-    if (!graceIsOver) {
+    if (!isLast) {
       for (const [module, selection] of selections) {
         if (selection.kind === "refused" && selection.error.code === "trust/not-vouched") {
           selections.delete(module);

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { loadMetadata } from "../fleet/metadata-store.ts";
 import { encodeChunkList } from "../ota/chunk-list.ts";
+import { MAX_CHUNK_BYTES } from "../ota/limits.ts";
 import { targetPath } from "../ota/names.ts";
 import { signMetadata, snapshotJson, targetInfo, targetsJson, timestampJson } from "../ota/sign-metadata.ts";
 import { createSigner, generateSeed } from "../ota/signature.ts";
@@ -24,7 +25,11 @@ export async function forgeRelease(
   const expiresMs = Date.now() + WEEK_MS;
   const after = (version: number) => ({ version: version + 1, expiresMs });
 
-  const chunkList = encodeChunkList([{ sha256: sha256(component), length: component.byteLength }]);
+  const chunks: Uint8Array[] = [];
+  for (let start = 0; start < component.byteLength; start += MAX_CHUNK_BYTES) {
+    chunks.push(component.subarray(start, start + MAX_CHUNK_BYTES));
+  }
+  const chunkList = encodeChunkList(chunks.map(describe));
   const forgedTargets = await signMetadata(
     targetsJson({
       ...after(genuine.metadata.version),
@@ -48,7 +53,7 @@ export async function forgeRelease(
     timestampJson({ ...after(timestamp.metadata.version), snapshot: snapshotFile }),
     [signer],
   );
-  await rig.publishRaw(`blob/${sha256(component)}`, component);
+  for (const blob of [...chunks, chunkList]) await rig.publishRaw(`blob/${sha256(blob)}`, blob);
   await rig.publishRaw("image/targets", forgedTargets);
   await rig.publishRaw("image/snapshot", forgedSnapshot);
   await rig.publishRaw("image/timestamp", forgedTimestamp);

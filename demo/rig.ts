@@ -128,8 +128,8 @@ export class Rig {
     await exited;
   }
 
-  /** Publishes an example and assigns it to the device's group. */
-  async release(example: ExampleRelease): Promise<{ module: string; version: string; bytes: number }> {
+  /** Publishes an example and assigns it to the device's group, in the repository's folder; `sync` brings it to the broker. */
+  async prepare(example: ExampleRelease): Promise<{ module: string; version: string; bytes: number }> {
     const manifest = join(this.folder, "module.toml");
     await writeFile(manifest, await manifestText(example));
     const published = await publishRelease(this.repository, {
@@ -142,7 +142,6 @@ export class Rig {
       version,
       audience: { kind: "group", group: "default", percent: 100 },
     });
-    await this.sync();
     return { module, version, bytes: published.componentBytes };
   }
 

@@ -112,10 +112,11 @@ async function importNotGranted(rig: Rig, display: Display, expect: Expectations
 }
 
 async function publish(rig: Rig, display: Display, example: ExampleRelease): Promise<void> {
-  const { module, version, bytes } = await rig.release(example);
+  const { module, version, bytes } = await rig.prepare(example);
   display.action(
     `skerry publish, skerry assign ${module}@${version} --group default (${(bytes / 1024).toFixed(0)} KiB)`,
   );
+  await rig.sync();
 }
 
 function conclude(display: Display, ok: boolean, text: string): boolean {
