@@ -200,8 +200,8 @@ export function freshComponent(type: ComponentType, steps: StepBudget): Componen
   };
 }
 
-/** Whether a type mentions a resource that it does not bind itself. */
-export function mentionsFreeResource(type: AnyType, steps: StepBudget): boolean {
+/** The resources that a type mentions and does not bind itself. */
+export function freeResources(type: AnyType, steps: StepBudget): ResourceIdentity[] {
   const used = new Set<ResourceIdentity>();
   const bound = new Set<ResourceIdentity>();
   const seen = new Set<AnyType>();
@@ -235,7 +235,7 @@ export function mentionsFreeResource(type: AnyType, steps: StepBudget): boolean 
     }
   };
   visit(type);
-  return [...used].some((identity) => !bound.has(identity));
+  return [...used].filter((identity) => !bound.has(identity));
 }
 
 /** The types that a value type is made of: values, and the resource of a handle. */

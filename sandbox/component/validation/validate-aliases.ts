@@ -6,7 +6,7 @@
 
 import type { Alias, CoreSort, Sort } from "../ast.ts";
 import { at, outerScope, type Scope } from "./scope.ts";
-import { mentionsFreeResource } from "./substitute.ts";
+import { freeResources } from "./substitute.ts";
 import { violation } from "./violation.ts";
 
 /** Appends what an alias refers to to its index space. */
@@ -62,7 +62,7 @@ function aliasOuter(sort: Sort, count: number, index: number, scope: Scope): voi
     case "type": {
       const type = at(target.types, index, "type");
       // Resources are made per instance; a nested component is not part of the instance around it.
-      if (crossesComponent && mentionsFreeResource(type, scope.steps)) {
+      if (crossesComponent && freeResources(type, scope.steps).length > 0) {
         throw violation(
           `type ${index} transitively refers to resources, so it cannot cross a component's boundary`,
         );

@@ -54,8 +54,10 @@ function inlineExports(
   const names = newNameScope();
   const externs = new Map<string, Extern>();
   for (const { name, item } of exports) {
-    const extern = exportedExternAt(item, scope);
+    const extern = externAt(item, scope);
     declareName(name, extern, names);
+    // Such an instance renames nothing: its types keep the names that they have, and no function is annotated with them.
+    names.resources.clear();
     externs.set(name.name, extern);
   }
   return { sort: "instance", exports: externs, declaredResources: [], levels: levelsAbove(typesOf(externs)) };

@@ -35,7 +35,7 @@ import {
   type ValueType,
   valueType,
 } from "./static-types.ts";
-import { freshInstance } from "./substitute.ts";
+import { freeResources, freshInstance } from "./substitute.ts";
 import { validateAlias } from "./validate-aliases.ts";
 import { validateCoreType } from "./validate-core.ts";
 import { violation } from "./violation.ts";
@@ -206,10 +206,20 @@ function declare(declaration: Declaration, scope: Scope): void {
 /** Adds an import or export to a scope: its name, the visibility of its types, its index. */
 export function addNamed(name: ExternName, extern: Extern, direction: Direction, scope: Scope): void {
   declareName(name, extern, direction === "import" ? scope.importNames : scope.exportNames);
+  if (direction === "import") refuseDefinedResources(name.name, extern, scope);
   // An instance type is checked where an instance of it is imported or exported.
   if (scope.kind !== "instance-type") scope.visible.declare(name.name, extern, direction);
   (direction === "import" ? scope.imports : scope.exports).set(name.name, extern);
   scope.add(extern);
+}
+
+/** Imports are supplied before anything is made, so that they cannot depend on resources that are made later. */
+function refuseDefinedResources(name: string, extern: Extern, scope: Scope): void {
+  if (extern.sort === "core-module" || scope.definedResources.length === 0) return;
+  const defined = new Set(scope.definedResources);
+  if (freeResources(extern.type, scope.steps).some((identity) => defined.has(identity))) {
+    throw violation(`the import "${name}" mentions a resource that is defined or exported here`);
+  }
 }
 
 /** What an `externtype` says, and the resources that come into being with it. */

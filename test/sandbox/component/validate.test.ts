@@ -129,6 +129,21 @@ const rules: readonly (readonly [rule: string, valid: string, invalid: string, m
     /"f" mentions a type without a visible name/,
   ],
   [
+    "an import depends on no resource that is defined here",
+    '(import "r" (type $r (sub resource))) (import "s" (type (eq $r)))',
+    '(type $r (resource (rep i32))) (import "s" (type (eq $r)))',
+    /"s" mentions a resource that is defined or exported here/,
+  ],
+  [
+    "an instance made of exports renames no types",
+    `(type $r (resource (rep i32))) (instance $bag (export "r" (type $r))) (export "i" (instance $bag))
+      (core func $drop (canon resource.drop $r)) (func $f (param "x" (own $r)) (canon lift (core func $drop))) (export "f" (func $f))`,
+    `(type $r (resource (rep i32)))
+      (core func $drop (canon resource.drop $r)) (func $f (param "x" (own $r)) (canon lift (core func $drop)))
+      (instance (export "r" (type $r)) (export "[static]r.f" (func $f)))`,
+    /has no such name here/,
+  ],
+  [
     "an argument is of the type that is imported",
     '(import "f" (func $f (param "x" u8))) (component $c (import "g" (func (param "x" u8)))) (instance (instantiate $c (with "g" (func $f))))',
     '(import "f" (func $f (param "x" u8))) (component $c (import "g" (func (param "y" u8)))) (instance (instantiate $c (with "g" (func $f))))',
