@@ -22,6 +22,7 @@ import type {
   RunningModule,
 } from "./module-spec.ts";
 import { parseWorkerMessage } from "./parse-worker-message.ts";
+import { ReactorCalls } from "./reactor-calls.ts";
 import { createWorker, workerStart } from "./start-worker.ts";
 import { TokenBucket } from "./token-bucket.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -47,12 +48,6 @@ export function startModule(
   return host;
 }
 
-/** A call of a reactor that is inside the worker; resolves with the module's error text, or `null`. */
-interface ReactorCall {
-  readonly finished: Promise<string | null>;
-  finish(error: string | null): void;
-}
-
 class ModuleHost implements RunningModule {
   readonly done: Promise<ModuleEnd>;
   readonly #spec: ModuleSpec;
@@ -60,6 +55,7 @@ class ModuleHost implements RunningModule {
   readonly #controlMemory = createControlMemory();
   readonly #control = new AgentControl(this.#controlMemory);
   readonly #watchdog = new Watchdog(this.#control, (message) => this.#fail("limit/deadline", message));
+  readonly #reactor = new ReactorCalls((message) => this.#post(message), this.#watchdog);
   readonly #hostCalls: HostCalls;
   readonly #limitReports: LimitReports;
   readonly #logLines: TokenBucket;
@@ -69,7 +65,6 @@ class ModuleHost implements RunningModule {
   #state: "starting" | "running" | "ended" = "starting";
   #end: ModuleEnd | undefined;
   #hostCallPending = false;
-  #reactorCall: ReactorCall | undefined;
   #interval: NodeJS.Timeout | undefined;
   #graceTimer: NodeJS.Timeout | undefined;
 
@@ -120,9 +115,6 @@ class ModuleHost implements RunningModule {
   }
 
   async health(deadlineMs: number): Promise<HealthReport> {
-    while (this.#reactorCall !== undefined) {
-      await this.#reactorCall.finished;
-    }
     if (this.#state !== "running") {
       return {
         healthy: false,
@@ -132,7 +124,7 @@ class ModuleHost implements RunningModule {
     if (this.#spec.world === "command") {
       return { healthy: true };
     }
-    const error = await this.#callReactor("health", deadlineMs);
+    const error = await this.#reactor.callInTurn("health", deadlineMs);
     return error === null ? { healthy: true } : { healthy: false, reason: error };
   }
 
@@ -187,7 +179,7 @@ class ModuleHost implements RunningModule {
         this.#nowRunning();
         break;
       case "called":
-        this.#reactorCall?.finish(message.error);
+        this.#reactor.finish(message.error);
         break;
       case "ended":
         this.#finish(message.end);
@@ -225,28 +217,13 @@ class ModuleHost implements RunningModule {
   }
 
   async #onTimer(): Promise<void> {
-    if (this.#state !== "running" || this.#reactorCall !== undefined) {
+    if (this.#state !== "running" || this.#reactor.busy) {
       return;
     }
-    const error = await this.#callReactor("on-timer", this.#callDeadlineMs);
+    const error = await this.#reactor.call("on-timer", this.#callDeadlineMs);
     if (error !== null && this.#end === undefined) {
       this.#observer.timerFailed?.(error);
     }
-  }
-
-  #callReactor(kind: "on-timer" | "health", deadlineMs: number): Promise<string | null> {
-    const { promise, resolve } = Promise.withResolvers<string | null>();
-    this.#reactorCall = {
-      finished: promise,
-      finish: (error) => {
-        this.#watchdog.rest();
-        this.#reactorCall = undefined;
-        resolve(error);
-      },
-    };
-    this.#watchdog.watchCall(kind, deadlineMs);
-    this.#post({ kind });
-    return promise;
   }
 
   #log(level: "info" | "warning" | "error", text: string): void {
@@ -293,7 +270,7 @@ class ModuleHost implements RunningModule {
     this.#watchdog.rest();
     clearInterval(this.#interval);
     clearTimeout(this.#graceTimer);
-    this.#reactorCall?.finish("the module has ended");
+    this.#reactor.end();
     await this.#hostCalls.close();
     this.#observer.ended?.(end);
     this.#resolveDone(end);
