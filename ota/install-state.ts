@@ -33,21 +33,15 @@ import {
   emit,
   inPhase,
   pursue,
+  refuse,
   SETTLED,
   serve,
   stay,
-  TRANSIENT_CODES,
   take,
-  wait,
 } from "./install-steps.ts";
+import { commit, notDurable, prepared, prepareFailed, rollBack, rolledBack } from "./install-trial.ts";
 import type { Failure, InstallEffect, InstallEvent, InstallState, PhaseOf, Step } from "./install-types.ts";
-import {
-  FETCH_RETRY_MIN_MS,
-  MAX_TRIAL_STARTS,
-  RESTART_DELAY_MAX_MS,
-  RESTART_DELAY_MIN_MS,
-  STABLE_RUN_MS,
-} from "./limits.ts";
+import { MAX_TRIAL_STARTS, RESTART_DELAY_MAX_MS, RESTART_DELAY_MIN_MS, STABLE_RUN_MS } from "./limits.ts";
 import { isSameRelease, type ReleaseRecord, releaseId, releaseName } from "./release.ts";
 import { formatDuration } from "./units.ts";
 
@@ -69,11 +63,11 @@ export function step(state: InstallState, event: InstallEvent, nowMs: number): S
     case "desired":
       return desire(state, event.release);
     case "fetched":
-      return inPhase(state, "fetching", event.id, ({ release }) => verify(state, release));
+      return inPhase(state, "fetching", event.id, (phase) => verify(state, phase));
     case "fetch-failed":
       return inPhase(state, "fetching", event.id, (phase) => refuse(state, phase, event.failure));
     case "verified":
-      return inPhase(state, "verifying", event.id, ({ release }) => stage(state, release));
+      return inPhase(state, "verifying", event.id, (phase) => stage(state, phase));
     case "verify-failed":
       return inPhase(state, "verifying", event.id, (phase) => refuse(state, phase, event.failure));
     case "prepared":
@@ -147,140 +141,21 @@ function desire(state: InstallState, release: ReleaseRecord | undefined): Step {
   }
 }
 
-function verify(state: InstallState, release: ReleaseRecord): Step {
-  return take({ ...state, phase: { kind: "verifying", release } }, [
+function verify(state: InstallState, { release, attempts }: PhaseOf<"fetching">): Step {
+  return take({ ...state, phase: { kind: "verifying", release, attempts } }, [
     emit("verified", release),
     { kind: "verify", release },
   ]);
 }
 
-/** What runs goes on running; the release waits for another attempt, or for another release. */
-function refuse(
-  state: InstallState,
-  phase: PhaseOf<"fetching" | "verifying" | "staged">,
-  failure: Failure,
-): Step {
-  const { release } = phase;
-  if (!TRANSIENT_CODES.has(failure.code)) {
-    const failed = { id: releaseId(release), version: release.version, ...failure };
-    return take({ ...state, failed, phase: SETTLED }, [
-      emit("refused", release, failure),
-      { kind: "clean-up" },
-    ]);
-  }
-  const attempts = (phase.kind === "fetching" ? phase.attempts : 0) + 1;
-  return chain(take(state, [emit("refused", release, failure)]), (next) =>
-    wait(next, release, failure, attempts),
-  );
-}
-
-function stage(state: InstallState, release: ReleaseRecord): Step {
+function stage(state: InstallState, { release, attempts }: PhaseOf<"verifying">): Step {
   const stopOld: InstallEffect[] =
     state.committed === undefined ? [] : [{ kind: "stop", release: state.committed }];
-  return take({ ...state, phase: { kind: "staged", release }, serving: { kind: "down" } }, [
+  return take({ ...state, phase: { kind: "staged", release, attempts }, serving: { kind: "down" } }, [
     emit("staged", release),
     ...stopOld,
     { kind: "snapshot-data", release, keepExisting: false },
   ]);
-}
-
-/** The data is safe: the first start of a trial, or the next one after the agent died in it. */
-function prepared(state: InstallState, id: string, nowMs: number): Step {
-  const { phase } = state;
-  if ((phase.kind !== "staged" && phase.kind !== "trial") || releaseId(phase.release) !== id) {
-    return stay(state);
-  }
-  const { release } = phase;
-  if (phase.kind === "staged" && !isSameRelease(release, state.desired)) {
-    return abandon(state, nowMs);
-  }
-  const starts = (phase.kind === "trial" ? phase.starts : 0) + 1;
-  const message = `start ${starts} of at most ${MAX_TRIAL_STARTS}`;
-  const next: InstallState = {
-    ...state,
-    phase: { kind: "trial", release, starts, running: true, healthy: false },
-  };
-  return {
-    ...take(next, [
-      { kind: "emit", event: "trial", release, message },
-      { kind: "start", release, trial: true },
-    ]),
-    mustPersist: true,
-  };
-}
-
-/** Without a copy of its data no version gets a trial: the old one starts again. */
-function prepareFailed(state: InstallState, id: string, failure: Failure, nowMs: number): Step {
-  const { phase } = state;
-  if (phase.kind === "trial" && releaseId(phase.release) === id) {
-    return rollBackUncounted(state, phase, failure);
-  }
-  return inPhase(state, "staged", id, (staged) =>
-    isSameRelease(staged.release, state.desired)
-      ? chain(
-          refuse(state, staged, failure),
-          (next) => take(next, [{ kind: "discard-snapshot" }]),
-          (next) => serve(next, nowMs),
-        )
-      : abandon(state, nowMs),
-  );
-}
-
-/** Another release was asked for before the trial began. */
-function abandon(state: InstallState, nowMs: number): Step {
-  const settled = take({ ...state, phase: SETTLED }, [{ kind: "discard-snapshot" }]);
-  return chain(settled, (next) => serve(next, nowMs), pursue);
-}
-
-function commit(state: InstallState, phase: PhaseOf<"trial">, nowMs: number): Step {
-  const { release } = phase;
-  const committed = take(
-    {
-      ...state,
-      committed: release,
-      previous: state.committed,
-      failed: undefined,
-      phase: SETTLED,
-      serving: { kind: "up", sinceMs: nowMs, restarts: 0 },
-    },
-    [emit("committed", release), { kind: "discard-snapshot" }, { kind: "clean-up" }],
-  );
-  return { ...chain(committed, pursue), mustPersist: true };
-}
-
-/** Ends a trial. Without a failure it is a recall, after which the release may be asked for again. */
-function rollBack(state: InstallState, phase: PhaseOf<"trial">, failure: Failure | undefined): Step {
-  const { release } = phase;
-  const failed =
-    failure === undefined
-      ? state.failed
-      : { id: releaseId(release), version: release.version, code: failure.code, message: failure.message };
-  return take({ ...state, failed, phase: { kind: "rolling-back", release, failure } }, [
-    { kind: "stop", release },
-    { kind: "restore-data" },
-  ]);
-}
-
-/** Ends a trial for a reason that is the device's, not the release's: the release is tried again later. */
-function rollBackUncounted(state: InstallState, phase: PhaseOf<"trial">, failure: Failure): Step {
-  const rollingBack = rollBack(state, phase, failure);
-  return { ...rollingBack, state: { ...rollingBack.state, failed: state.failed } };
-}
-
-function rolledBack(state: InstallState, phase: PhaseOf<"rolling-back">, nowMs: number): Step {
-  const { release, failure } = phase;
-  const { committed } = state;
-  const report: InstallEffect =
-    committed === undefined
-      ? emit("failed", release, failure)
-      : { ...emit("rolled-back", release, failure ?? RECALLED), to: committed.version };
-  const isDevices = failure !== undefined && TRANSIENT_CODES.has(failure.code);
-  return chain(
-    serve({ ...state, phase: SETTLED, serving: { kind: "down" } }, nowMs),
-    (next) => take(next, [report, { kind: "clean-up" }]),
-    (next) =>
-      isDevices && isSameRelease(release, next.desired) ? wait(next, release, failure, 1) : pursue(next),
-  );
 }
 
 /** A trial that ends is rolled back; a committed version is started again, later each time. */
@@ -325,19 +200,6 @@ function retry(state: InstallState, nowMs: number): Step {
   return phase.kind === "trial" && phase.healthy ? commit(state, phase, nowMs) : stay(state);
 }
 
-/** A trial's start that can't be counted does not happen; a commit that can't be written is tried again. */
-function notDurable(state: InstallState, failure: Failure, nowMs: number): Step {
-  const { phase } = state;
-  if (phase.kind === "trial" && phase.running) {
-    return take({ ...state, phase: { ...phase, healthy: true } }, [
-      { kind: "schedule-retry", delayMs: FETCH_RETRY_MIN_MS },
-    ]);
-  }
-  return phase.kind === "trial" || phase.kind === "staged"
-    ? prepareFailed(state, releaseId(phase.release), failure, nowMs)
-    : stay(state);
-}
-
 /** The agent ends as it should: a start that this cuts short is not held against the release. */
 function stop(state: InstallState): Step {
   const { phase, committed, serving } = state;
@@ -354,8 +216,6 @@ function stop(state: InstallState): Step {
     running === undefined ? [] : [{ kind: "stop", release: running }, emit("stopped", running)];
   return take(next, [{ kind: "cancel-fetch" }, ...stopRunning]);
 }
-
-const RECALLED = { message: "recalled during its trial: the director asks for the version before it" };
 
 function crashedAgent(phase: PhaseOf<"trial">): Failure {
   return {

@@ -58,6 +58,25 @@ export function wait(state: InstallState, release: ReleaseRecord, failure: Failu
   ]);
 }
 
+/** What runs goes on running; the release waits for another attempt, or for another release. */
+export function refuse(
+  state: InstallState,
+  phase: PhaseOf<"fetching" | "verifying" | "staged">,
+  failure: Failure,
+): Step {
+  const { release } = phase;
+  if (!TRANSIENT_CODES.has(failure.code)) {
+    const failed = { id: releaseId(release), version: release.version, ...failure };
+    return take({ ...state, failed, phase: SETTLED }, [
+      emit("refused", release, failure),
+      { kind: "clean-up" },
+    ]);
+  }
+  return chain(take(state, [emit("refused", release, failure)]), (next) =>
+    wait(next, release, failure, phase.attempts + 1),
+  );
+}
+
 function isPhase<Kind extends UnderWay>(
   phase: Phase,
   kind: Kind,

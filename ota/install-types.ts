@@ -18,15 +18,15 @@ export type Phase =
   | {
       readonly kind: "fetching";
       readonly release: ReleaseRecord;
-      /** Failed attempts so far, and the latest failure. */
+      /** Failed attempts so far, at whatever phase before the trial, and the latest failure. */
       readonly attempts: number;
       readonly failure: Failure | undefined;
       /** Between two attempts. */
       readonly waiting: boolean;
     }
-  | { readonly kind: "verifying"; readonly release: ReleaseRecord }
+  | { readonly kind: "verifying"; readonly release: ReleaseRecord; readonly attempts: number }
   /** Fit to run; the old version is being stopped and the module's data copied. */
-  | { readonly kind: "staged"; readonly release: ReleaseRecord }
+  | { readonly kind: "staged"; readonly release: ReleaseRecord; readonly attempts: number }
   | {
       readonly kind: "trial";
       readonly release: ReleaseRecord;
@@ -44,7 +44,7 @@ export type Phase =
 export type PhaseOf<Kind extends Phase["kind"]> = Extract<Phase, { kind: Kind }>;
 
 /** The committed version's run, which is not remembered over a restart of the agent. */
-export type Serving =
+type Serving =
   | { readonly kind: "down" }
   | { readonly kind: "up"; readonly sinceMs: number; readonly restarts: number }
   /** It ended; the next start is scheduled. */

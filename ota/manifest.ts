@@ -20,13 +20,13 @@ import { parseToml, type TomlProblem } from "./toml.ts";
 import { readTable, type TableReader } from "./toml-reader.ts";
 
 /** `command` runs its `run` until it returns; `reactor` is called at an interval and sleeps in between. */
-export type World = "command" | "reactor";
+type World = "command" | "reactor";
 
 /** What a trial asks for: it ran through the window; it published; its `health` export last answered ok. */
 export type HealthRequirement = "alive" | "telemetry" | "health";
 
 /** What the module asks of the device, by the names of the device's policy. */
-export type ModuleRequest = {
+type ModuleRequest = {
   readonly sensor: readonly string[];
   readonly serial: readonly string[];
   /** Topic filters below the module's own topic, such as `telemetry/#`. */

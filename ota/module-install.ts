@@ -310,7 +310,7 @@ export class ModuleInstall {
 }
 
 /** An error as the state machine and the operator see it; one without a code of ours gets the one of where it happened. */
-export function toFailure(error: unknown, unknownCode: string): Failure {
+function toFailure(error: unknown, unknownCode: string): Failure {
   if (error instanceof OtaError) {
     return { code: error.code, message: error.message };
   }

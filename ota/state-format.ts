@@ -87,7 +87,7 @@ function phase(value: unknown): Phase {
     }
     case "verifying":
     case "staged":
-      return { kind, release: of };
+      return { kind, release: of, attempts: count(members["attempts"]) };
     case "trial": {
       const running = boolean(members["running"]);
       return {

@@ -15,6 +15,16 @@ import { nearestName } from "./nearest-name.ts";
 import type { TomlDocument, TomlTable } from "./toml.ts";
 import type { TomlPath } from "./toml-lines.ts";
 import {
+  type Converted,
+  convertList,
+  convertString,
+  inRange,
+  isTable,
+  quoteAll,
+  type RangeRule,
+  type StringRule,
+} from "./toml-values.ts";
+import {
   DURATION_SYNTAX,
   formatDuration,
   formatSize,
@@ -23,25 +33,7 @@ import {
   SIZE_SYNTAX,
 } from "./units.ts";
 
-/** What a string has to look like; `expected` says so in words ("a fleet name: …"). */
-export type StringRule = {
-  readonly pattern?: RegExp;
-  readonly expected?: string;
-  readonly oneOf?: readonly string[];
-  readonly maxLength?: number;
-};
-
-/** Bounds, both inclusive, in the unit that the method returns. */
-export type RangeRule = { readonly min?: number; readonly max?: number };
-
-/** Longest string that is taken where the rule states no other bound, in UTF-16 units. */
-const MAX_STRING_LENGTH = 1_024;
-
 type Fallback<F> = readonly [] | readonly [fallback: F];
-
-/** What a conversion found wrong, in words that follow the key; `at` is the item of a list. */
-type Wrong = { readonly wrong: string; readonly at?: number };
-type Converted<T> = { readonly right: T } | Wrong;
 
 /** Reads a whole document from its outermost table. */
 export function readTable(document: TomlDocument): TableReader {
@@ -254,63 +246,4 @@ export class TableReader {
     const names = this.#path.filter((key) => typeof key === "string");
     return names.length === 0 ? "" : ` in [${names.join(".")}]`;
   }
-}
-
-function convertString(value: unknown, rule: StringRule): Converted<string> {
-  if (typeof value !== "string") {
-    return { wrong: "must be a string" };
-  }
-  const maxLength = rule.maxLength ?? MAX_STRING_LENGTH;
-  if (value.length > maxLength) {
-    return { wrong: `must have at most ${maxLength} characters` };
-  }
-  if (rule.oneOf !== undefined && !rule.oneOf.includes(value)) {
-    const nearest = nearestName(value, rule.oneOf);
-    const hint = nearest === undefined ? "" : `; did you mean "${nearest}"?`;
-    return { wrong: `must be one of ${quoteAll(rule.oneOf)}${hint}` };
-  }
-  if (rule.pattern !== undefined && !rule.pattern.test(value)) {
-    return { wrong: `must be ${rule.expected ?? `written like ${rule.pattern.source}`}` };
-  }
-  return { right: value };
-}
-
-function convertList<T>(
-  value: unknown,
-  maxItems: number | undefined,
-  convert: (item: unknown) => Converted<T>,
-): Converted<T[]> {
-  if (!Array.isArray(value)) {
-    return { wrong: "must be a list" };
-  }
-  if (maxItems !== undefined && value.length > maxItems) {
-    return { wrong: `must have at most ${maxItems} items` };
-  }
-  const items: T[] = [];
-  for (const [index, item] of value.entries()) {
-    const converted = convert(item);
-    if ("wrong" in converted) {
-      return { wrong: converted.wrong, at: index };
-    }
-    items.push(converted.right);
-  }
-  return { right: items };
-}
-
-function inRange(value: number, rule: RangeRule, format: (value: number) => string): Converted<number> {
-  if (rule.min !== undefined && value < rule.min) {
-    return { wrong: `must be at least ${format(rule.min)}` };
-  }
-  if (rule.max !== undefined && value > rule.max) {
-    return { wrong: `must be at most ${format(rule.max)}` };
-  }
-  return { right: value };
-}
-
-function isTable(value: unknown): value is TomlTable {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
-}
-
-function quoteAll(names: readonly string[]): string {
-  return names.map((name) => `"${name}"`).join(", ");
 }

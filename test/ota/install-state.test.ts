@@ -193,6 +193,20 @@ test("without a durable count there is no trial: the old version starts again", 
   t.like(state.phase, { kind: "fetching", waiting: true });
 });
 
+test("a disk that stays full interrupts the old version less and less often", (t) => {
+  let { state } = run(RUNNING_OLD, desired(NEW));
+  const delays: number[] = [];
+  for (let count = 0; count < 3; count++) {
+    state = run(state, about("fetched", NEW), about("verified", NEW)).state;
+    const refused = step(state, failing("prepare-failed", NEW, NO_SPACE), 0);
+    delays.push(
+      ...refused.effects.flatMap((effect) => (effect.kind === "schedule-retry" ? [effect.delayMs] : [])),
+    );
+    state = run(refused.state, { kind: "retry-due" }).state;
+  }
+  t.deepEqual(delays, [5_000, 10_000, 20_000]);
+});
+
 test("a commit that can't be written is tried again while the new version runs", (t) => {
   const inTrial = run(RUNNING_OLD, ...untilTrial(NEW)).state;
   const { state, effects } = run(inTrial, { kind: "not-durable", failure: NO_SPACE });

@@ -29,8 +29,8 @@ const STATES: Readonly<Record<string, InstallState>> = {
     ...INITIAL_STATE,
     phase: { kind: "fetching", release: NEW, attempts: 2, failure: FAILURE, waiting: true },
   },
-  verifying: { ...INITIAL_STATE, phase: { kind: "verifying", release: NEW } },
-  staged: { ...INITIAL_STATE, phase: { kind: "staged", release: NEW } },
+  verifying: { ...INITIAL_STATE, phase: { kind: "verifying", release: NEW, attempts: 0 } },
+  staged: { ...INITIAL_STATE, phase: { kind: "staged", release: NEW, attempts: 1 } },
   "on trial": {
     ...INITIAL_STATE,
     phase: { kind: "trial", release: NEW, starts: 2, running: true, healthy: false },
