@@ -5,14 +5,14 @@
 
 import type { Clock } from "./clock.ts";
 import { OtaError } from "./errors.ts";
-import { endOf, type Health, judge, observe, UNSEEN } from "./health.ts";
 import { step } from "./install-state.ts";
 import type { Failure, InstallEffect, InstallEvent, InstallState, Step } from "./install-types.ts";
 import { PERSIST_RETRY_MS } from "./limits.ts";
 import type { Manifest } from "./manifest.ts";
 import { discardSnapshot, restoreData, snapshotData } from "./module-data.ts";
-import { type ReleaseRecord, releaseId, releaseName } from "./release.ts";
-import type { ModuleFact, ModuleRunner, StagedModule } from "./runner.ts";
+import { ModuleRun } from "./module-run.ts";
+import { type ReleaseRecord, releaseId } from "./release.ts";
+import type { ModuleRunner, StagedModule } from "./runner.ts";
 import type { Store } from "./store.ts";
 
 type EmitEffect = Extract<InstallEffect, { kind: "emit" }>;
@@ -33,10 +33,7 @@ export type ModuleInstallHost = {
   readonly random: () => number;
 };
 
-/** One start of the module. */
-type Run = { readonly release: ReleaseRecord; health: Health };
-
-type TimerName = "retry" | "restart" | "window" | "persist";
+type TimerName = "retry" | "restart" | "persist";
 
 export class ModuleInstall {
   readonly #module: string;
@@ -49,7 +46,7 @@ export class ModuleInstall {
   #isStopped = false;
   #fetching: { readonly abort: AbortController; readonly done: Promise<void> } | undefined;
   /** The run whose facts count; those of an earlier one come too late. */
-  #run: Run | undefined;
+  #run: ModuleRun | undefined;
 
   constructor(module: string, state: InstallState, host: ModuleInstallHost) {
     this.#module = module;
@@ -162,10 +159,9 @@ export class ModuleInstall {
         await quietly(() => discardSnapshot(store.disk, data));
         return;
       case "start":
-        return this.#start(effect.release, effect.trial);
+        return this.#start(effect.release);
       case "stop":
-        this.#run = undefined;
-        this.#cancelTimer("window");
+        this.#run?.abandon();
         await runner.stop(this.#module);
         return;
       case "schedule-retry":
@@ -239,53 +235,18 @@ export class ModuleInstall {
     this.#queue.unshift({ kind: "restored" });
   }
 
-  async #start(release: ReleaseRecord, isTrial: boolean): Promise<void> {
-    const run: Run = { release, health: UNSEEN };
+  async #start(release: ReleaseRecord): Promise<void> {
+    const id = releaseId(release);
+    const run = new ModuleRun({
+      runner: this.#host.runner,
+      clock: this.#host.clock,
+      isTrial: () => this.#state.phase.kind === "trial",
+      onEnd: (failure) => this.dispatch({ kind: "ended", id, failure }),
+      onJudged: (failure) =>
+        this.dispatch(failure === undefined ? { kind: "healthy", id } : { kind: "unhealthy", id, failure }),
+    });
     this.#run = run;
-    try {
-      const staged = await this.#stagedModule(release);
-      await this.#host.runner.start(staged, (fact) => this.#observe(run, fact));
-      if (isTrial && this.#run === run) {
-        this.#setTimer("window", staged.manifest.health.windowMs, () =>
-          this.#endWindow(run, staged.manifest),
-        );
-      }
-    } catch (error) {
-      const { message } = toFailure(error, "trial/start-failed");
-      const failure = {
-        code: "trial/start-failed",
-        message: `${releaseName(release)} did not start: ${message}`,
-      };
-      this.#end(run, failure);
-    }
-  }
-
-  #observe(run: Run, fact: ModuleFact): void {
-    if (this.#run !== run) {
-      return;
-    }
-    run.health = observe(run.health, fact);
-    const end = endOf(fact, this.#state.phase.kind === "trial");
-    if (end !== undefined) {
-      this.#end(run, end);
-    }
-  }
-
-  /** Once per run: a start that fails may have reported its trap already. */
-  #end(run: Run, failure: Failure): void {
-    if (this.#run === run) {
-      this.#run = undefined;
-      this.#cancelTimer("window");
-      this.dispatch({ kind: "ended", id: releaseId(run.release), failure });
-    }
-  }
-
-  #endWindow(run: Run, manifest: Manifest): void {
-    if (this.#run === run) {
-      const id = releaseId(run.release);
-      const failure = judge(run.health, manifest.health);
-      this.dispatch(failure === undefined ? { kind: "healthy", id } : { kind: "unhealthy", id, failure });
-    }
+    await run.start(release, () => this.#stagedModule(release));
   }
 
   async #stagedModule(release: ReleaseRecord): Promise<StagedModule> {

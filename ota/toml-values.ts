@@ -18,7 +18,7 @@ export type RangeRule = { readonly min?: number; readonly max?: number };
 const MAX_STRING_LENGTH = 1_024;
 
 /** What a conversion found wrong, in words that follow the key; `at` is the item of a list. */
-export type Wrong = { readonly wrong: string; readonly at?: number };
+type Wrong = { readonly wrong: string; readonly at?: number };
 export type Converted<T> = { readonly right: T } | Wrong;
 
 /** A string by its rule. */
