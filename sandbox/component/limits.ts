@@ -35,7 +35,7 @@ export const MAX_TYPE_LEVELS = 100;
 
 /**
  * Type nodes that validation may visit or make anew for one component file: bounds what sharing makes exponential, in
- * nodes of 200 bytes or less. A JavaScript component with all of WASI takes about 3,000.
+ * nodes of 200 bytes or less. A JavaScript command with all of wasi:cli takes about 11,000.
  */
 export const MAX_VALIDATION_STEPS = 100_000;
 

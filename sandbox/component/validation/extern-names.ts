@@ -35,10 +35,12 @@ export interface NameScope {
   readonly taken: Map<string, string>;
   /** Labels of the resources in this scope, by the type that the label introduced. */
   readonly resources: Map<ResourceType, string>;
+  /** The same labels in lower case. */
+  readonly resourceLabels: Set<string>;
 }
 
 export function newNameScope(): NameScope {
-  return { taken: new Map(), resources: new Map() };
+  return { taken: new Map(), resources: new Map(), resourceLabels: new Set() };
 }
 
 /** Refuses labels (of fields, cases, flags, parameters …) that are not kebab-case or not strongly unique. */
@@ -113,9 +115,13 @@ export function declareName(name: ExternName, extern: Extern, scope: NameScope):
   if (before !== undefined) throw violation(`the name "${name.name}" conflicts with the name "${before}"`);
   scope.taken.set(canonical, name.name);
   checkAnnotation(name.name, parsed, extern, scope);
-  if (parsed.kind === "label" && extern.sort === "type" && extern.type.sort === "resource") {
-    scope.resources.set(extern.type, parsed.label);
-  }
+}
+
+/** Lets later names of the scope be annotated with the resource that was just imported or exported. */
+export function nameResource(name: ExternName, extern: Extern, scope: NameScope): void {
+  if (extern.sort !== "type" || extern.type.sort !== "resource" || !LABEL.test(name.name)) return;
+  scope.resources.set(extern.type, name.name);
+  scope.resourceLabels.add(name.name.toLowerCase());
 }
 
 function checkAnnotation(name: string, parsed: ParsedName, extern: Extern, scope: NameScope): void {
@@ -129,7 +135,7 @@ function checkAnnotation(name: string, parsed: ParsedName, extern: Extern, scope
       expectResource(name, parsed.resource, methodResource(name, extern.type), scope);
       return;
     case "static":
-      for (const known of scope.resources.values()) if (sameLabel(known, parsed.resource)) return;
+      if (scope.resourceLabels.has(parsed.resource.toLowerCase())) return;
       throw violation(`"${name}" belongs to the resource "${parsed.resource}", which has no such name here`);
   }
 }

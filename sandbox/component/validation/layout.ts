@@ -13,6 +13,8 @@ export type FlatType = "i32" | "i64" | "f32" | "f64";
 
 /** What the canonical ABI's rules ask of a value type; computed once, from its parts. */
 export interface Layout {
+  /** Entries of its own: fields, cases, labels, elements; at least one. */
+  readonly width: number;
   /** Levels of value types below this one. */
   readonly levels: number;
   /** `elem_size` and `alignment` with 64-bit pointers, in bytes: the larger case, which bounds both. */
@@ -73,8 +75,48 @@ export function levelsAbove(types: Iterable<AnyType>): number {
   return deepest + 1;
 }
 
+/** How many steps it takes to look at a type's own entries once. */
+export function weightOf(type: AnyType): number {
+  switch (type.sort) {
+    case "value":
+      return type.layout.width;
+    case "function":
+      return 1 + type.parameters.length;
+    case "resource":
+      return 1;
+    case "instance":
+      return 1 + type.exports.size;
+    case "component":
+      return 1 + type.imports.size + type.exports.size;
+  }
+}
+
 /** The layout of a value type of that shape. */
 export function layoutOf(shape: ValueShape): Layout {
+  return { ...sizedLayoutOf(shape), width: widthOf(shape) };
+}
+
+function widthOf(shape: ValueShape): number {
+  switch (shape.kind) {
+    case "record":
+      return shape.fields.length;
+    case "variant":
+      return shape.cases.length;
+    case "tuple":
+      return shape.elements.length;
+    case "flags":
+    case "enum":
+      return shape.labels.length;
+    case "result":
+      return 2;
+    default:
+      return 1;
+  }
+}
+
+type SizedLayout = Omit<Layout, "width">;
+
+function sizedLayoutOf(shape: ValueShape): SizedLayout {
   switch (shape.kind) {
     case "primitive": {
       const { bytes, flat } = primitives[shape.primitive];
@@ -111,7 +153,7 @@ function leaf(
   alignmentBytes: number,
   flat: readonly FlatType[],
   contains: { containsBorrow?: boolean; containsPointer?: boolean },
-): Layout {
+): SizedLayout {
   return {
     levels: 0,
     elementBytes,
@@ -131,7 +173,7 @@ function inherit(parts: readonly ValueType[], pointer: boolean) {
   };
 }
 
-function recordLayout(parts: readonly ValueType[]): Layout {
+function recordLayout(parts: readonly ValueType[]): SizedLayout {
   let size = 0;
   let alignmentBytes = 1;
   for (const { layout } of parts) {
@@ -142,7 +184,7 @@ function recordLayout(parts: readonly ValueType[]): Layout {
   return { ...inherit(parts, false), elementBytes, alignmentBytes, flat: concatenateFlat(parts) };
 }
 
-function variantLayout(cases: readonly (ValueType | undefined)[]): Layout {
+function variantLayout(cases: readonly (ValueType | undefined)[]): SizedLayout {
   const payloads = cases.filter((payload) => payload !== undefined);
   const discriminantBytes = cases.length <= 2 ** 8 ? 1 : cases.length <= 2 ** 16 ? 2 : 4;
   let payloadAlignment = 1;

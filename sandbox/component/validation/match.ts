@@ -6,6 +6,7 @@
  * by a `(sub resource)` bound is bound to whichever resource is supplied first, and stays that one.
  */
 
+import { weightOf } from "./layout.ts";
 import { coreModuleMismatch } from "./match-core.ts";
 import type {
   AnyType,
@@ -55,6 +56,7 @@ export class Matcher {
   extern(actual: Extern, expected: Extern): Mismatch {
     this.#steps.spend();
     if (actual.sort === "core-module" && expected.sort === "core-module") {
+      this.#steps.spend(expected.type.imports.length + expected.type.exports.size);
       return coreModuleMismatch(actual.type, expected.type);
     }
     if (actual.sort === "func" && expected.sort === "func") return this.#function(actual.type, expected.type);
@@ -109,6 +111,7 @@ export class Matcher {
   }
 
   #function(actual: FunctionType, expected: FunctionType): Mismatch {
+    this.#steps.spend(weightOf(expected));
     if (actual.parameters.length !== expected.parameters.length) {
       return `expected ${expected.parameters.length} parameters, found ${actual.parameters.length}`;
     }
@@ -150,7 +153,7 @@ export class Matcher {
 
   #value(actual: ValueType, expected: ValueType): Mismatch {
     if (this.#equal.get(actual)?.has(expected)) return undefined;
-    this.#steps.spend();
+    this.#steps.spend(weightOf(expected));
     const mismatch = this.#shape(actual, expected);
     if (mismatch === undefined) {
       const known = this.#equal.get(actual) ?? new Set();

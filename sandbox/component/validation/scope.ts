@@ -50,9 +50,9 @@ export class Scope {
   readonly exportNames: NameScope = newNameScope();
   readonly visible: VisibleTypes;
 
-  readonly importedResources: ResourceIdentity[] = [];
+  readonly importedResources = new Set<ResourceIdentity>();
   /** Made by each instantiation: this component's own, and those of the instances that it makes. */
-  readonly definedResources: ResourceIdentity[] = [];
+  readonly definedResources = new Set<ResourceIdentity>();
   /** Those that this very component defines: it alone may make handles of them and look inside. */
   readonly localResources = new Set<ResourceIdentity>();
 
@@ -108,7 +108,7 @@ export class Scope {
   /** Takes over the resources that came into being with an import or an export. */
   adopt(fresh: readonly ResourceIdentity[], direction: Direction): void {
     const owned = direction === "import" ? this.importedResources : this.definedResources;
-    for (const identity of fresh) owned.push(identity);
+    for (const identity of fresh) owned.add(identity);
   }
 }
 

@@ -3,6 +3,7 @@
  * Definitions"), and how an instance type's resources become fresh for each instance of it.
  */
 
+import { weightOf } from "./layout.ts";
 import type {
   AnyType,
   ComponentType,
@@ -31,6 +32,7 @@ export class Substitution {
   }
 
   externs(externs: ReadonlyMap<string, Extern>): Map<string, Extern> {
+    this.#steps.spend(externs.size);
     return new Map(Array.from(externs, ([name, extern]) => [name, this.extern(extern)]));
   }
 
@@ -55,7 +57,7 @@ export class Substitution {
   type(type: AnyType): AnyType {
     const known = this.#replaced.get(type);
     if (known !== undefined) return known;
-    this.#steps.spend();
+    this.#steps.spend(weightOf(type));
     const result = this.#rebuild(type);
     this.#replaced.set(type, result);
     return result;
@@ -211,7 +213,7 @@ export function freeResources(type: AnyType, steps: StepBudget): ResourceIdentit
   const visit = (part: AnyType | undefined): void => {
     if (part === undefined || seen.has(part)) return;
     seen.add(part);
-    steps.spend();
+    steps.spend(weightOf(part));
     switch (part.sort) {
       case "resource":
         used.add(part.identity);

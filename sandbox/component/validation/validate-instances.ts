@@ -55,9 +55,8 @@ function inlineExports(
   const externs = new Map<string, Extern>();
   for (const { name, item } of exports) {
     const extern = externAt(item, scope);
+    // Nothing is renamed here: types keep the names that they have, and functions are not annotated with them.
     declareName(name, extern, names);
-    // Such an instance renames nothing: its types keep the names that they have, and no function is annotated with them.
-    names.resources.clear();
     externs.set(name.name, extern);
   }
   return { sort: "instance", exports: externs, declaredResources: [], levels: levelsAbove(typesOf(externs)) };

@@ -17,7 +17,7 @@ import type {
   ValueTypeDefinition,
   ValueTypeRef,
 } from "../ast.ts";
-import { checkLabels, declareName } from "./extern-names.ts";
+import { checkLabels, declareName, nameResource } from "./extern-names.ts";
 import { levelsAbove } from "./layout.ts";
 import { sameCoreFunction } from "./match-core.ts";
 import { at, Scope } from "./scope.ts";
@@ -146,7 +146,7 @@ function resolveResourceType(definition: ResourceTypeDefinition, scope: Scope): 
   }
   const identity: ResourceIdentity = { description: `type ${scope.types.length}` };
   scope.localResources.add(identity);
-  scope.definedResources.push(identity);
+  scope.definedResources.add(identity);
   return { sort: "resource", identity };
 }
 
@@ -165,7 +165,9 @@ function resolveComponentType(definition: ComponentTypeDefinition, parent: Scope
 
 /** The type of the component, or of the component type, whose scope was filled. */
 export function componentTypeOf(scope: Scope): ComponentType {
-  const { imports, exports, importedResources, definedResources } = scope;
+  const { imports, exports } = scope;
+  const importedResources = [...scope.importedResources];
+  const definedResources = [...scope.definedResources];
   const levels = levelsAbove([...typesOf(imports), ...typesOf(exports)]);
   return { sort: "component", imports, exports, importedResources, definedResources, levels };
 }
@@ -173,13 +175,9 @@ export function componentTypeOf(scope: Scope): ComponentType {
 function resolveInstanceType(definition: InstanceTypeDefinition, parent: Scope): InstanceType {
   const scope = new Scope("instance-type", parent, parent.steps);
   for (const declaration of definition.declarations) declare(declaration, scope);
-  const { exports, definedResources } = scope;
-  return {
-    sort: "instance",
-    exports,
-    declaredResources: definedResources,
-    levels: levelsAbove(typesOf(exports)),
-  };
+  const { exports } = scope;
+  const declaredResources = [...scope.definedResources];
+  return { sort: "instance", exports, declaredResources, levels: levelsAbove(typesOf(exports)) };
 }
 
 function declare(declaration: Declaration, scope: Scope): void {
@@ -205,7 +203,9 @@ function declare(declaration: Declaration, scope: Scope): void {
 
 /** Adds an import or export to a scope: its name, the visibility of its types, its index. */
 export function addNamed(name: ExternName, extern: Extern, direction: Direction, scope: Scope): void {
-  declareName(name, extern, direction === "import" ? scope.importNames : scope.exportNames);
+  const names = direction === "import" ? scope.importNames : scope.exportNames;
+  declareName(name, extern, names);
+  nameResource(name, extern, names);
   if (direction === "import") refuseDefinedResources(name.name, extern, scope);
   // An instance type is checked where an instance of it is imported or exported.
   if (scope.kind !== "instance-type") scope.visible.declare(name.name, extern, direction);
@@ -215,9 +215,9 @@ export function addNamed(name: ExternName, extern: Extern, direction: Direction,
 
 /** Imports are supplied before anything is made, so that they cannot depend on resources that are made later. */
 function refuseDefinedResources(name: string, extern: Extern, scope: Scope): void {
-  if (extern.sort === "core-module" || scope.definedResources.length === 0) return;
-  const defined = new Set(scope.definedResources);
-  if (freeResources(extern.type, scope.steps).some((identity) => defined.has(identity))) {
+  const { definedResources } = scope;
+  if (extern.sort === "core-module" || definedResources.size === 0) return;
+  if (freeResources(extern.type, scope.steps).some((identity) => definedResources.has(identity))) {
     throw violation(`the import "${name}" mentions a resource that is defined or exported here`);
   }
 }

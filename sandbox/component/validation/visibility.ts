@@ -5,6 +5,7 @@
  * to be imported or exported under a name of their own before they are used; other value types may stay anonymous.
  */
 
+import { weightOf } from "./layout.ts";
 import type { AnyType, Extern, FunctionType, ValueType } from "./static-types.ts";
 import { partsOf } from "./substitute.ts";
 import { type StepBudget, violation } from "./violation.ts";
@@ -24,7 +25,7 @@ export class VisibleTypes {
 
   /** Checks that what `extern` mentions is visible, and makes the types that it names visible. */
   declare(name: string, extern: Extern, direction: Direction): void {
-    this.#steps.spend();
+    this.#steps.spend(extern.sort === "core-module" ? 1 : weightOf(extern.type));
     switch (extern.sort) {
       case "core-module":
       case "component":
@@ -64,8 +65,8 @@ export class VisibleTypes {
         return this.#functionNamed(type, direction);
       case "instance":
         for (const extern of type.exports.values()) {
-          this.#steps.spend();
           if (extern.sort === "core-module" || extern.sort === "component") continue;
+          this.#steps.spend(weightOf(extern.type));
           if (!this.#mentionsNamed(extern.type, direction)) return false;
         }
         return true;
@@ -83,7 +84,7 @@ export class VisibleTypes {
   #named(type: AnyType, direction: Direction, checked: Set<AnyType>): boolean {
     if (checked.has(type)) return true;
     checked.add(type);
-    this.#steps.spend();
+    this.#steps.spend(weightOf(type));
     if (type.sort !== "value" || needsName(type)) return this.#has(type, direction);
     return partsOf(type).every((part) => this.#named(part, direction, checked));
   }
