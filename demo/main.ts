@@ -18,7 +18,7 @@ const USAGE = `usage: npm run demo -- [options]
   --json         one JSON object per transition instead of text
 `;
 /** How long one step may take before the demo gives up on it. */
-const STEP_TIMEOUT_MS = 20_000;
+const STEP_TIMEOUT_MS = 15_000;
 
 process.exitCode = await main(process.argv.slice(2));
 

@@ -82,6 +82,11 @@ export class Rig {
     return join(this.folder, "device", "device.toml");
   }
 
+  /** Where a program plays the device that is wired to the serial port `modbus0`. */
+  get serialFarEnd(): string {
+    return join(this.folder, "device", "modbus0");
+  }
+
   get agentLog(): string {
     return join(this.folder, "device", "agent.log");
   }
@@ -225,6 +230,7 @@ unit = "Cel"
 
 [serial.modbus0]
 driver = "virtual"
+link = "modbus0"
 
 [[grant]]
 module = "acme/*"
