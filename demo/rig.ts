@@ -6,15 +6,18 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { assignRelease } from "../fleet/assign.ts";
-import { type BrokerConnection, connectBroker } from "../fleet/broker.ts";
+import { type BrokerAddress, type BrokerConnection, connectBroker } from "../fleet/broker.ts";
 import { initRepository } from "../fleet/init.ts";
 import { publishRelease } from "../fleet/publish.ts";
 import type { Repository } from "../fleet/repository.ts";
+import type { SyncOptions } from "../fleet/sync.ts";
+import type { PlanOptions } from "../fleet/sync-plan.ts";
 import { syncRepository } from "../fleet/synchronize.ts";
 import { type DeviceEvent, parseDeviceEvent } from "./device-events.ts";
+import { deviceToml } from "./device-toml.ts";
 
 const STOP_TIMEOUT_MS = 15_000;
 const EXAMPLES = fileURLToPath(new URL("../examples/", import.meta.url));
@@ -28,6 +31,16 @@ export interface RigOptions {
   readonly onEvent: (event: DeviceEvent) => void;
   /** `topic` is relative to the device: `telemetry/acme.thermo/temperature`. */
   readonly onTelemetry: (topic: string, payload: string) => void;
+  /** What else the device publishes: `state`, `status`, `reply`, `log/…`. Not asked for without it. */
+  readonly onReport?: (topic: string, payload: string, retained: boolean) => void;
+  /** Who the operator is to the broker; nobody in particular unless said. */
+  readonly operator?: Omit<BrokerAddress, "url">;
+  /** Further lines of the device's `[broker]` table: its user and password file, its certificates. */
+  readonly deviceBroker?: string;
+  /** The device's `state_dir`; a folder beside its configuration unless said. */
+  readonly stateDir?: string;
+  /** The broker ends with the rig, so that nothing has to be removed from it. */
+  readonly leaveBroker?: boolean;
   /** The program that is the agent: arguments of node before `agent --config …`. The sources unless said. */
   readonly agentArguments?: readonly string[];
   readonly agentEnvironment?: Readonly<Record<string, string>>;
@@ -46,7 +59,7 @@ export class Rig {
   readonly folder: string;
   readonly repository: Repository;
   readonly #options: RigOptions;
-  readonly #connection: BrokerConnection;
+  #connection: BrokerConnection;
   #agent: ChildProcess | undefined;
 
   private constructor(
@@ -71,7 +84,7 @@ export class Rig {
     });
     await mkdir(join(folder, "device"));
     await writeFile(join(folder, "device", "device.toml"), deviceToml(options, roots));
-    const connection = await connectBroker({ url: options.brokerUrl });
+    const connection = await connectBroker(addressOf(options));
     const rig = new Rig(folder, repository, options, connection);
     await rig.#follow();
     await rig.sync();
@@ -80,6 +93,11 @@ export class Rig {
 
   get deviceToml(): string {
     return join(this.folder, "device", "device.toml");
+  }
+
+  /** The folder that the agent keeps its state in. */
+  get stateDir(): string {
+    return resolve(this.folder, "device", this.#options.stateDir ?? "state");
   }
 
   /** Where a program plays the device that is wired to the serial port `modbus0`. */
@@ -150,8 +168,15 @@ export class Rig {
     return { module, version, bytes: published.componentBytes };
   }
 
-  async sync(options: { readonly force?: boolean } = {}): Promise<void> {
-    await syncRepository(this.repository, { url: this.#options.brokerUrl }, options);
+  async sync(options: PlanOptions & SyncOptions = {}): Promise<void> {
+    await syncRepository(this.repository, addressOf(this.#options), options);
+  }
+
+  /** Follows the device over a new connection: the broker was away. */
+  async reconnect(): Promise<void> {
+    await this.#connection.end();
+    this.#connection = await connectBroker(addressOf(this.#options));
+    await this.#follow();
   }
 
   /** Writes to the broker past the operator's tools, as whoever got hold of its password can. */
@@ -162,20 +187,25 @@ export class Rig {
   /** Ends everything and removes the folder and what the broker retains. */
   async close(): Promise<void> {
     await this.stopAgent();
-    await this.#clearBroker();
+    if (this.#options.leaveBroker !== true) await this.#clearBroker();
     await this.#connection.end();
     await rm(this.folder, { recursive: true, force: true });
   }
 
   async #follow(): Promise<void> {
     const device = `skerry/v1/${this.#options.fleet}/device/${this.#options.deviceId}/`;
-    await this.#connection.subscribe([`${device}event`, `${device}telemetry/#`], (topic, payload) => {
+    const { onEvent, onTelemetry, onReport } = this.#options;
+    const filters = onReport === undefined ? [`${device}event`, `${device}telemetry/#`] : [`${device}#`];
+    await this.#connection.subscribe(filters, (topic, payload, retained) => {
       const rest = topic.slice(device.length);
-      if (rest !== "event") this.#options.onTelemetry(rest, Buffer.from(payload).toString("utf8"));
-      else {
+      if (rest === "event") {
         const event = parseDeviceEvent(payload);
-        if (event !== undefined) this.#options.onEvent(event);
+        if (event !== undefined) onEvent(event);
+        return;
       }
+      const text = Buffer.from(payload).toString("utf8");
+      if (rest.startsWith("telemetry/")) onTelemetry(rest, text);
+      else onReport?.(rest, text, retained);
     });
   }
 
@@ -194,6 +224,10 @@ export class Rig {
   }
 }
 
+function addressOf({ brokerUrl, operator }: RigOptions): BrokerAddress {
+  return { url: brokerUrl, ...operator };
+}
+
 async function manifestText(example: ExampleRelease): Promise<string> {
   let text = await readFile(join(EXAMPLES, example.manifest), "utf8");
   const changes = { version: `"${example.version}"`, ...example.changes };
@@ -203,45 +237,4 @@ async function manifestText(example: ExampleRelease): Promise<string> {
     text = text.replace(line, `${key} = ${value}`);
   }
   return text;
-}
-
-function deviceToml(
-  options: RigOptions,
-  roots: { readonly image: string; readonly director: string },
-): string {
-  return `fleet = "${options.fleet}"
-id = "${options.deviceId}"
-groups = ["default"]
-state_dir = "state"
-
-[broker]
-url = "${options.brokerUrl}"
-
-[trust]
-image_root = "${roots.image}"
-director_root = "${roots.director}"
-
-[sensor.ambient]
-driver = "simulated"
-start = 21.5
-amplitude = 2.0
-period = "1m"
-unit = "Cel"
-
-[serial.modbus0]
-driver = "virtual"
-link = "modbus0"
-
-[[grant]]
-module = "acme/*"
-sensor = ["ambient"]
-publish = ["telemetry/#"]
-memory = "4MiB"
-
-[[grant]]
-module = "acme/modbus"
-serial = ["modbus0"]
-publish = ["telemetry/#"]
-memory = "8MiB"
-`;
 }

@@ -1,0 +1,45 @@
+/** The configuration of the device in a `Rig`: a simulated sensor, a virtual serial port, and what modules get of them. */
+import type { RigOptions } from "./rig.ts";
+
+/** The text of its device.toml; `roots` are the paths of the metadata that its trust starts with. */
+export function deviceToml(
+  options: RigOptions,
+  roots: { readonly image: string; readonly director: string },
+): string {
+  return `fleet = "${options.fleet}"
+id = "${options.deviceId}"
+groups = ["default"]
+state_dir = "${options.stateDir ?? "state"}"
+
+[broker]
+url = "${options.brokerUrl}"
+${options.deviceBroker ?? ""}
+
+[trust]
+image_root = "${roots.image}"
+director_root = "${roots.director}"
+
+[sensor.ambient]
+driver = "simulated"
+start = 21.5
+amplitude = 2.0
+period = "1m"
+unit = "Cel"
+
+[serial.modbus0]
+driver = "virtual"
+link = "modbus0"
+
+[[grant]]
+module = "acme/*"
+sensor = ["ambient"]
+publish = ["telemetry/#"]
+memory = "4MiB"
+
+[[grant]]
+module = "acme/modbus"
+serial = ["modbus0"]
+publish = ["telemetry/#"]
+memory = "8MiB"
+`;
+}
