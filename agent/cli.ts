@@ -93,6 +93,8 @@ async function runUntilStopped(config: AgentConfig, log: Log, parts: AgentComman
 }
 
 function logEvent({ event, ...facts }: AgentEvent, log: Log): void {
+  // For whoever watches a download; a log is read later.
+  if (event === "progress") return;
   const { module, version, message } = facts;
   const subject = [module, version].filter((part) => part !== null).join("@");
   const text = [subject, event].filter((part) => part !== "").join(" ");
