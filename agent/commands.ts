@@ -18,7 +18,7 @@ type CommandRead =
   | { readonly kind: "refused"; readonly id: string; readonly message: string };
 
 /** Narrows a message on the command topic. */
-export function readCommand(payload: Uint8Array): CommandRead {
+function readCommand(payload: Uint8Array): CommandRead {
   if (payload.byteLength > MAX_COMMAND_BYTES) {
     return { kind: "refused", id: "", message: `a command has at most ${MAX_COMMAND_BYTES} bytes` };
   }

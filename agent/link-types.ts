@@ -24,7 +24,7 @@ export type LinkState =
   | { readonly kind: "disconnected"; readonly reason: AgentError; readonly retryInMs: number };
 
 /** A request to this device. */
-export interface CommandRequest {
+interface CommandRequest {
   readonly payload: Buffer;
   /** MQTT 5 (§4.10): where the answer should go, and what to send along. The caller checks the topic. */
   readonly responseTopic: string | undefined;

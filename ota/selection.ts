@@ -15,7 +15,7 @@ import { isModuleName, parseTargetPath, type ReleaseFile, targetPath } from "./n
 import { resolveTarget } from "./resolve-target.ts";
 
 /** A version of a module that both repositories stand for. */
-export interface Release {
+interface Release {
   readonly module: string;
   readonly version: string;
   /** The image repository's counter: rises by one with each publish of the module. */

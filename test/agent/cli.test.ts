@@ -105,9 +105,12 @@ test("an agent that cannot start or stop: exit 1 and why", async (t) => {
   t.regex(stop.stderr, /both generations are corrupt/);
 });
 
+const SENT = { time: "2026-11-20T11:00:00.000Z", device: "pi-01" };
+
 test("an event is a line for people: subject, event, message, code", async (t) => {
   const { stderr } = await command(["--config", await makeConfig(t)], ({ onEvent }) => {
     onEvent({
+      ...SENT,
       event: "rolled-back",
       module: "acme/thermo",
       version: "1.2.0",
@@ -120,7 +123,7 @@ test("an event is a line for people: subject, event, message, code", async (t) =
 
 test("--json: one object per line, failures too", async (t) => {
   const { stderr } = await command(["--json", "--config", await makeConfig(t)], ({ onEvent }) => {
-    onEvent({ event: "committed", module: "acme/thermo", version: "1.0.0" });
+    onEvent({ ...SENT, event: "committed", module: "acme/thermo", version: "1.0.0" });
   });
   const lines: unknown[] = stderr
     .trimEnd()
