@@ -1,5 +1,6 @@
 /**
- * What is trusted of a repository, and what arrived on its topics: the two inputs of `verifyRepository`.
+ * What is trusted of a repository, and what arrived on its topics: the two inputs of `verifyRepository` (TUF 1.0.31 §5.2, and the
+ * bounds of §5.3.3 and §5.4.1 on what is kept of a message).
  */
 
 import { MAX_METADATA_BYTES, MAX_PENDING_ROOT_BYTES } from "./limits.ts";

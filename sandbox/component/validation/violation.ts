@@ -1,5 +1,6 @@
 /**
- * A broken validation rule, on its way to the `ComponentError` that says in which definition it was found.
+ * A broken validation rule of the Component Model (the notes under each production of Binary.md), on its way to the `ComponentError`
+ * that says in which definition it was found.
  */
 
 import type { ComponentErrorCode } from "../errors.ts";
