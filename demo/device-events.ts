@@ -8,6 +8,11 @@ export interface DeviceEvent {
   readonly event: string;
   readonly code?: string;
   readonly message?: string;
+  /** Of `rolled-back`: the version that runs again. */
+  readonly to?: string;
+  /** Of refused metadata. */
+  readonly repository?: string;
+  readonly role?: string;
   /** Of `progress`: bytes. */
   readonly received?: number;
   readonly total?: number;

@@ -136,13 +136,16 @@ export function commandText(body: string, extra = ""): string {
 /**
  * A reactor; each body leaves the address of a `result<_, string>` on the stack: 0 is ok, 16 the error "not well".
  */
-export function reactorText(bodies: { init?: string; health?: string; onTimer?: string }): string {
+export function reactorText(
+  bodies: { init?: string; health?: string; onTimer?: string },
+  extra = "",
+): string {
   const ok = "(i32.const 0)";
   return component(
     `(data (i32.const 16) "\\01\\00\\00\\00\\20\\00\\00\\00\\08\\00\\00\\00") (data (i32.const 32) "not well")
     (func (export "init") (result i32) ${bodies.init ?? ok})
     (func (export "health") (result i32) ${bodies.health ?? ok})
-    (func (export "on-timer") (result i32) ${bodies.onTimer ?? ok})`,
+    (func (export "on-timer") (result i32) ${bodies.onTimer ?? ok}) ${extra}`,
     `(type $answer (func (result (result (error string)))))
   (func $init (type $answer) (canon lift (core func $main "init") (memory $mem)))
   (func $health (type $answer) (canon lift (core func $main "health") (memory $mem)))
