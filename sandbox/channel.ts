@@ -48,6 +48,8 @@ export type WorkerMessage =
   | { readonly kind: "log"; readonly level: LogLevel; readonly text: string }
   /** Log lines that the worker itself dropped. */
   | { readonly kind: "log-dropped"; readonly lines: number }
+  /** A reactor is instantiated and `init` is about to be called. */
+  | { readonly kind: "initializing" }
   /** Instantiated; for a reactor, `init` has succeeded as well. */
   | { readonly kind: "running" }
   /** A reactor's `on-timer` or `health` returned; `error` is the module's own text, or `null`. */

@@ -63,6 +63,7 @@ class ModuleHost implements RunningModule {
   readonly #resolveDone: (end: ModuleEnd) => void;
   #worker: Worker | undefined;
   #state: "starting" | "running" | "ended" = "starting";
+  #isInitializing = false;
   #end: ModuleEnd | undefined;
   #hostCallPending = false;
   #interval: NodeJS.Timeout | undefined;
@@ -175,6 +176,9 @@ class ModuleHost implements RunningModule {
           "more log lines than granted per second: some are dropped",
         );
         break;
+      case "initializing":
+        this.#nowInitializing();
+        break;
       case "running":
         this.#nowRunning();
         break;
@@ -199,6 +203,14 @@ class ModuleHost implements RunningModule {
       this.#hostCallPending = false;
       this.#control.reply(message.sequence, encodeFrame(reply.head, reply.payload));
     });
+  }
+
+  /** From here on it is the guest that computes, as in any other call; and it says so once. */
+  #nowInitializing(): void {
+    if (this.#state === "starting" && !this.#isInitializing) {
+      this.#isInitializing = true;
+      this.#watchdog.watchCall("init", this.#callDeadlineMs);
+    }
   }
 
   #nowRunning(): void {

@@ -57,6 +57,7 @@ function parseMessage(message: Fields): WorkerMessage {
       };
     case "log-dropped":
       return { kind, lines: integer(message, "lines") };
+    case "initializing":
     case "running":
       return { kind };
     case "called":

@@ -22,6 +22,7 @@ export function startReactor(session: ModuleSession, module: LoadedModule): Reac
   if (init === undefined || health === undefined) {
     throw new SandboxError("sandbox/export-missing", "skerry:module/lifecycle lacks init or health");
   }
+  session.post({ kind: "initializing" });
   const refusal = errorOf(init);
   if (refusal !== null) {
     throw new SandboxError("sandbox/init-failed", `init answered: ${refusal}`);

@@ -125,10 +125,10 @@ test("a start function that loops is ended by the start's deadline", async (t) =
   t.deepEqual(record.of("running"), []);
 });
 
-test("an init that loops is ended by the start's deadline", async (t) => {
+test("an init that loops is ended by the deadline of a call", async (t) => {
   const { end, record } = await runText(reactorText({ init: `${FOREVER} (i32.const 0)` }), {
     world: "reactor",
-    limits: { startDeadlineMs: 1000 },
+    limits: { callDeadlineMs: 100 },
   });
   failedWith(t, end, "limit/deadline");
   t.deepEqual(record.of("running"), []);
