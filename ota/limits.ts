@@ -35,7 +35,11 @@ export const MAX_SNAPSHOT_ENTRIES = 1_024;
 export const MAX_DELEGATIONS = 256;
 export const MAX_DELEGATION_PATHS = 256;
 
-/** Roots newer than the trusted one that are kept until they are verified, in bytes together (one has some 2 KiB). */
+/**
+ * Roots newer than the trusted one that are kept until they are verified: counted, since empty ones would cost memory too, and in bytes
+ * together (one has some 2 KiB).
+ */
+export const MAX_PENDING_ROOTS = 64;
 export const MAX_PENDING_ROOT_BYTES = 512 * 1024;
 
 /** A target's path or a metadata file's name, in UTF-16 units. */

@@ -3,7 +3,7 @@
  * bounds of §5.3.3 and §5.4.1 on what is kept of a message).
  */
 
-import { MAX_METADATA_BYTES, MAX_PENDING_ROOT_BYTES } from "./limits.ts";
+import { MAX_METADATA_BYTES, MAX_PENDING_ROOT_BYTES, MAX_PENDING_ROOTS } from "./limits.ts";
 import type { ParsedFile, RepositoryName, Root, Snapshot, Targets, Timestamp } from "./metadata.ts";
 
 /** What a device trusts of one repository. */
@@ -46,8 +46,10 @@ export function parseMetadataTopic(name: string): MetadataTopic | undefined {
 }
 
 /**
- * Adds what arrived on a topic to what is known. Of a payload over the bound only so much is kept that the bound is seen to be broken. Roots up to
- * the trusted version are not kept, and of later ones the nearest, up to 512 KiB together: the next one is what counts.
+ * Adds what arrived on a topic to what is known; gives `received` itself where that is nothing new. An empty payload is how MQTT tells that
+ * a retained message was cleared (MQTT 5.0 §3.3.1.3): nothing lies on that topic any more. Of a payload over the bound only so much is kept
+ * that the bound is seen to be broken. Roots up to the trusted version are not kept, and of later ones the nearest, a bounded number and
+ * up to 512 KiB together: the next one is what counts.
  */
 export function receiveMetadata(
   received: ReceivedMetadata,
@@ -55,16 +57,35 @@ export function receiveMetadata(
   payload: Uint8Array,
   trustedRootVersion: number,
 ): ReceivedMetadata {
+  const known = topic.role === "root" ? received.roots.get(topic.version) : received[topic.role];
   const bytes = payload.byteLength > MAX_METADATA_BYTES ? payload.slice(0, MAX_METADATA_BYTES + 1) : payload;
-  if (topic.role !== "root") return { ...received, [topic.role]: bytes };
-  const versions = [...received.roots, [topic.version, bytes] as const]
+  const isCleared = bytes.byteLength === 0;
+  if (known === undefined ? isCleared : Buffer.compare(known, bytes) === 0) return received;
+  if (topic.role !== "root") return { ...received, [topic.role]: isCleared ? undefined : bytes };
+  const others = [...received.roots].filter(([version]) => version !== topic.version);
+  const roots = nearestRoots(
+    isCleared ? others : [...others, [topic.version, bytes] as const],
+    trustedRootVersion,
+  );
+  const isUnchanged =
+    roots.size === received.roots.size &&
+    [...roots].every(([version, root]) => received.roots.get(version) === root);
+  return isUnchanged ? received : { ...received, roots };
+}
+
+function nearestRoots(
+  roots: readonly (readonly [number, Uint8Array])[],
+  trustedRootVersion: number,
+): ReadonlyMap<number, Uint8Array> {
+  const later = roots
     .filter(([version]) => version > trustedRootVersion)
-    .toSorted(([left], [right]) => left - right);
-  const roots = new Map<number, Uint8Array>();
+    .toSorted(([left], [right]) => left - right)
+    .slice(0, MAX_PENDING_ROOTS);
+  const kept = new Map<number, Uint8Array>();
   let totalBytes = 0;
-  for (const [version, root] of versions) {
-    totalBytes += root.byteLength;
-    if (totalBytes <= MAX_PENDING_ROOT_BYTES) roots.set(version, root);
+  for (const [version, bytes] of later) {
+    totalBytes += bytes.byteLength;
+    if (totalBytes <= MAX_PENDING_ROOT_BYTES) kept.set(version, bytes);
   }
-  return { ...received, roots };
+  return kept;
 }

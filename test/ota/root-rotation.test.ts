@@ -2,6 +2,7 @@ import test from "ava";
 
 import { OtaError } from "../../ota/errors.ts";
 import { keyIdOf } from "../../ota/keys.ts";
+import { MAX_PENDING_ROOTS } from "../../ota/limits.ts";
 import { loadTrustedRepository } from "../../ota/load-trusted.ts";
 import { createVerifier, type SignatureVerifier } from "../../ota/signature.ts";
 import {
@@ -264,6 +265,35 @@ test("endless data attack: roots that pile up are kept up to 512 KiB, the neares
     received = receiveMetadata(received, { role: "root", version }, new Uint8Array(65_536), 3);
   }
   t.deepEqual([...received.roots.keys()], [4, 5, 6, 7, 8, 9, 10, 11]);
+});
+
+test("endless data attack: tiny roots of any version are kept in a bounded number, the nearest", (t) => {
+  let received = NOTHING_RECEIVED;
+  for (let version = 2_000; version >= 1; version -= 1) {
+    received = receiveMetadata(received, { role: "root", version }, Uint8Array.of(version & 0xff), 3);
+  }
+  t.is(received.roots.size, MAX_PENDING_ROOTS);
+  t.deepEqual([...received.roots.keys()].slice(0, 2), [4, 5]);
+});
+
+test("a topic that was cleared holds nothing: a forged next root that is taken away blocks nothing any more", async (t) => {
+  const { roles, verifier, trusted, received } = await scene();
+  const next = { role: "root", version: trusted.root.metadata.version + 1 } as const;
+  const forged = await rootFile(roles, { version: next.version, signedBy: [await testSigner("attacker")] });
+  const poisoned = receiveMetadata(received, next, forged, trusted.root.metadata.version);
+  t.throws(() => verifyRepository(trusted, poisoned, NOW_MS, verifier), REFUSED("trust/signature-invalid"));
+  const cleared = receiveMetadata(poisoned, next, new Uint8Array(0), trusted.root.metadata.version);
+  t.deepEqual(verifyRepository(trusted, cleared, NOW_MS, verifier), { kind: "current" });
+  t.is(receiveMetadata(cleared, { role: "targets" }, new Uint8Array(0), 1).targets, undefined);
+});
+
+test("what lies there already is nothing new", async (t) => {
+  const { received } = await scene();
+  const { targets } = received;
+  if (targets === undefined) throw new Error("the scene has targets");
+  t.is(receiveMetadata(received, { role: "targets" }, Buffer.from(targets), 1), received);
+  t.is(receiveMetadata(received, { role: "root", version: 9 }, new Uint8Array(0), 1), received);
+  t.is(receiveMetadata(received, { role: "root", version: 1 }, Uint8Array.of(1), 1), received);
 });
 
 test("a root expires a year on: the fixed time decides, not the clock", async (t) => {
