@@ -120,7 +120,7 @@ test.serial(
     const from = device.events.count;
     await device.putBlobs([[digest, bytes]]);
     await device.event("committed", "1.2.0");
-    const resumed = await device.event("progress", "1.2.0", from);
+    const resumed = await device.event("progress", "1.2.0", { from });
     t.is(resumed.received, made.component.length - MAX_CHUNK_BYTES);
     await device.expectServing(t, "1.2.0");
   },

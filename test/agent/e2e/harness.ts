@@ -51,6 +51,12 @@ export interface ModuleReport {
   readonly payload: string;
 }
 
+interface EventOptions {
+  readonly module?: string;
+  /** Events before this one are left out. */
+  readonly from?: number;
+}
+
 let fleets = 0;
 
 export class Device {
@@ -65,6 +71,7 @@ export class Device {
   readonly log = new Messages<string>();
   readonly #broker: BrokerUnderTest;
   #agent: RunningAgent | undefined;
+  #lastOffer: Promise<void> = Promise.resolve();
 
   private constructor(
     broker: BrokerUnderTest,
@@ -137,11 +144,15 @@ export class Device {
     for (const [digest, payload] of blobs) await this.rig.publishRaw(`blob/${digest}`, payload);
   }
 
-  /** Signs and assigns a release; its blobs, or those given instead, are on the broker before its metadata. */
-  async offer(made: TestRelease, blobs: Iterable<readonly [string, Uint8Array]> = made.blobs): Promise<void> {
-    await signRelease(this.rig, made);
-    await this.putBlobs(blobs);
-    await this.rig.sync({ withBlobs: false });
+  /** Signs and assigns a release; its blobs, or those given instead, are on the broker before its metadata. One at a time. */
+  offer(made: TestRelease, blobs: Iterable<readonly [string, Uint8Array]> = made.blobs): Promise<void> {
+    const offer = this.#lastOffer.then(async () => {
+      await signRelease(this.rig, made);
+      await this.putBlobs(blobs);
+      await this.rig.sync({ withBlobs: false });
+    });
+    this.#lastOffer = offer.catch(() => undefined);
+    return offer;
   }
 
   /** Offers a release that is expected to hold, and waits until it is committed. */
@@ -150,16 +161,18 @@ export class Device {
     await this.offer(made);
     await this.events.until(
       `the commit of ${made.release.version}`,
-      ({ event, version }) => event === "committed" && version === made.release.version,
+      ({ event, module, version }) =>
+        event === "committed" && module === made.release.module && version === made.release.version,
       from,
     );
   }
 
   /** Waits for this event of a version, of any code. */
-  event(event: string, version: string | null, from = 0): Promise<DeviceEvent> {
+  event(event: string, version: string, options: EventOptions = {}): Promise<DeviceEvent> {
+    const { module = MODULE, from = 0 } = options;
     return this.events.until(
-      `${event} of ${version}`,
-      (each) => each.event === event && each.version === version,
+      `${event} of ${module}@${version}`,
+      (each) => each.event === event && each.module === module && each.version === version,
       from,
     );
   }

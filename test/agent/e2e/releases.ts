@@ -43,7 +43,7 @@ export function manifestOf(version: string, options: ManifestOptions = {}): stri
 }
 
 /** Publishes its version, which lies in memory at 128. */
-const publishVersion = (version: string): string =>
+export const publishVersion = (version: string): string =>
   `(drop (call $publish (i32.const 128) (i32.const ${version.length})))`;
 const versionText = (version: string): string => `(data (i32.const 128) "${version}")`;
 const SLEEP = "(call $sleep (i64.const 100000000))";
@@ -83,10 +83,12 @@ export async function command(
 /** A reactor with these lines; its version lies in memory at 128. */
 export async function reactor(
   version: string,
-  bodies: { init?: string; health?: string; onTimer?: string },
+  bodies: { init?: string; health?: string; onTimer?: string; further?: string },
   options: ManifestOptions = {},
 ): Promise<TestRelease> {
-  const component = await componentFromText(reactorText(bodies, versionText(version)));
+  const component = await componentFromText(
+    reactorText(bodies, `${versionText(version)} ${bodies.further ?? ""}`),
+  );
   return release(version, component, { ...options, world: "reactor" });
 }
 
