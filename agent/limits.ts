@@ -79,6 +79,12 @@ export const MAX_KEEPALIVE_SECONDS = 65_535;
 /** How long no metadata must have arrived before it is judged, in milliseconds: retained topics come in a burst. */
 export const METADATA_SETTLE_MS = 50;
 
+/** How long metadata that keeps arriving may put that off, in milliseconds. */
+export const METADATA_SETTLE_MAX_MS = 1_000;
+
+/** Before metadata that could not be written is looked at again, in milliseconds. */
+export const METADATA_RETRY_MS = 30_000;
+
 /**
  * How long parts of metadata may be missing or not fit before they are asked for once more, and then before that is
  * reported, in milliseconds.

@@ -5,8 +5,9 @@
  * The judging is pure (ota/trusted-repository.ts, ota/selection.ts); here are its inputs and its consequences:
  *
  * - Topics have no order, and a broker may send an old retained message after a new live one. So an evaluation waits until no more
- *   arrives for a moment; what does not fit then has a grace period to become whole, after which the broker is asked to send
- *   everything once more; what does not fit after another one is reported.
+ *   arrives for a moment, but not longer than METADATA_SETTLE_MAX_MS: a flood must not keep anything from being judged. What does
+ *   not fit then has a grace period to become whole, after which the broker is asked to send everything once more; what does not fit
+ *   after another one is reported. The same bytes again change nothing about that: the broker is not asked for ever.
  * - What is newly trusted is on the disk before anything is done by it.
  * - Selections are made only while both repositories hold against the time of this run: a device that hears nothing goes on
  *   with what it runs.
@@ -26,7 +27,15 @@ import {
   type TrustedRepository,
 } from "../ota/trust-state.ts";
 import { verifyRepository } from "../ota/trusted-repository.ts";
-import { METADATA_GRACE_MS, METADATA_RECHECK_MS, METADATA_SETTLE_MS } from "./limits.ts";
+import { messageOf } from "./errors.ts";
+import {
+  METADATA_GRACE_MS,
+  METADATA_RECHECK_MS,
+  METADATA_RETRY_MS,
+  METADATA_SETTLE_MAX_MS,
+  METADATA_SETTLE_MS,
+} from "./limits.ts";
+import { Settling } from "./settling.ts";
 
 export interface TrustWatchOptions {
   /** What the device trusts at its start. */
@@ -43,28 +52,39 @@ export interface TrustWatchOptions {
   readonly onSelections: (selections: ReadonlyMap<string, Selection>) => void;
   /** Metadata was refused; what was trusted stays. Called once for the same bytes. */
   readonly onRefused: (error: OtaError) => void;
-  /** The disk failed. */
+  /** The disk failed; told once for the same failure, and tried again. */
   readonly onProblem: (error: unknown) => void;
 }
 
 interface Watched {
   trusted: TrustedRepository;
   received: ReceivedMetadata;
+  /** Whether anything came, whatever it was. */
+  isHeard: boolean;
   /** Whether the trusted set was found to hold since the agent started. */
   holds: boolean;
   /** What was last reported of it, so that it is reported once. */
   reported: string | undefined;
 }
 
+type ReceivedByRepository = Readonly<Record<RepositoryName, ReceivedMetadata>>;
+
 const REPOSITORIES = ["image", "director"] as const;
 
 export class TrustWatch {
   readonly #options: TrustWatchOptions;
   readonly #watched: Record<RepositoryName, Watched>;
-  #settleTimer: NodeJS.Timeout | undefined;
+  readonly #settling = new Settling(METADATA_SETTLE_MS, METADATA_SETTLE_MAX_MS, () => this.#enqueue(false));
+  /** An evaluation that has not begun, and whether it is one after a grace period. */
+  #queued: { graceIsOver: boolean } | undefined;
   /** Metadata does not fit, and the broker was asked to send it once more. */
   #askedAgain = false;
   #graceTimer: NodeJS.Timeout | undefined;
+  /** What did not fit after all that waiting, and was reported: the same does not start it again. */
+  #concluded: ReceivedByRepository | undefined;
+  /** The failure of the last evaluation, and the next attempt. */
+  #problem: string | undefined;
+  #retryTimer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
   readonly #recheckTimer: NodeJS.Timeout;
@@ -74,12 +94,16 @@ export class TrustWatch {
     const watch = (trusted: TrustedRepository): Watched => ({
       trusted,
       received: NOTHING_RECEIVED,
+      isHeard: false,
       holds: false,
       reported: undefined,
     });
     this.#watched = { image: watch(options.trusted.image), director: watch(options.trusted.director) };
     // Whoever holds the newer metadata back sends nothing: its expiry is noticed without a message.
-    this.#recheckTimer = setInterval(() => this.#enqueue(false), METADATA_RECHECK_MS).unref();
+    this.#recheckTimer = setInterval(() => {
+      this.#concluded = undefined;
+      this.#enqueue(false);
+    }, METADATA_RECHECK_MS).unref();
   }
 
   /** Takes a message; `name` is the topic's last level (`timestamp`, `2.root` …), `payload` is kept. */
@@ -89,43 +113,64 @@ export class TrustWatch {
     const watched = this.#watched[repository];
     const { version } = watched.trusted.root.metadata;
     watched.received = receiveMetadata(watched.received, topic, payload, version);
-    clearTimeout(this.#settleTimer);
-    this.#settleTimer = setTimeout(() => this.#enqueue(false), METADATA_SETTLE_MS);
+    watched.isHeard = true;
+    this.#settling.touch();
   }
 
   /** Resolves when nothing more will be called. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    clearTimeout(this.#settleTimer);
+    this.#settling.cancel();
     clearTimeout(this.#graceTimer);
+    clearTimeout(this.#retryTimer);
     clearInterval(this.#recheckTimer);
     await this.#running;
   }
 
   #enqueue(graceIsOver: boolean): void {
-    this.#running = this.#running
-      .then(() => this.#evaluate(graceIsOver))
-      .catch((error: unknown) => this.#options.onProblem(error));
+    if (this.#queued !== undefined) {
+      this.#queued.graceIsOver ||= graceIsOver;
+      return;
+    }
+    const queued = { graceIsOver };
+    this.#queued = queued;
+    this.#running = this.#running.then(async () => {
+      this.#queued = undefined;
+      try {
+        await this.#evaluate(queued.graceIsOver);
+        this.#problem = undefined;
+      } catch (error) {
+        this.#fail(error);
+      }
+    });
+  }
+
+  /** The disk may have room again before another message comes. */
+  #fail(error: unknown): void {
+    const problem = messageOf(error);
+    if (problem !== this.#problem) this.#options.onProblem(error);
+    this.#problem = problem;
+    clearTimeout(this.#retryTimer);
+    if (!this.#stopped) this.#retryTimer = setTimeout(() => this.#enqueue(false), METADATA_RETRY_MS).unref();
   }
 
   async #evaluate(graceIsOver: boolean): Promise<void> {
     if (this.#stopped) return;
+    const { image, director } = this.#watched;
+    const received = { image: image.received, director: director.received };
     const undecided: OtaError[] = [];
     for (const repository of REPOSITORIES) {
       const error = await this.#update(this.#watched[repository]);
       if (error !== undefined) undecided.push(error);
     }
-    const isLast = graceIsOver && this.#askedAgain;
+    const isLast = (graceIsOver && this.#askedAgain) || isSameMetadata(this.#concluded, received);
     const unvouched = this.#select(isLast);
-    if (undecided.length === 0 && !unvouched) {
+    if (isLast || (undecided.length === 0 && !unvouched)) {
+      for (const error of undecided) this.#refuse(error);
+      this.#concluded = isLast ? received : undefined;
+      this.#askedAgain = false;
       clearTimeout(this.#graceTimer);
       this.#graceTimer = undefined;
-      this.#askedAgain = false;
-      return;
-    }
-    if (isLast) {
-      for (const error of undecided) this.#refuse(error);
-      this.#askedAgain = false;
       return;
     }
     if (graceIsOver) {
@@ -142,7 +187,7 @@ export class TrustWatch {
   async #update(watched: Watched): Promise<OtaError | undefined> {
     const { repository } = watched.trusted;
     const other = this.#watched[repository === "image" ? "director" : "image"];
-    if (watched.received === NOTHING_RECEIVED) return undefined;
+    if (!watched.isHeard) return undefined;
     try {
       for (;;) {
         const { verifier, now } = this.#options;
@@ -200,6 +245,11 @@ export class TrustWatch {
     watched.reported = key;
     this.#options.onRefused(error);
   }
+}
+
+/** By identity: `receiveMetadata` gives the same object for the same bytes. */
+function isSameMetadata(left: ReceivedByRepository | undefined, right: ReceivedByRepository): boolean {
+  return left !== undefined && REPOSITORIES.every((repository) => left[repository] === right[repository]);
 }
 
 /** TUF 1.0.31 §5.4.4, §5.5.6, §5.6.6: nothing is installed by what has expired, whatever else lies on the topics. */

@@ -12,8 +12,8 @@ import { MAX_LIST_BYTES } from "./limits.ts";
 import { isScalar, scalars } from "./numbers.ts";
 import { flagsSize, layoutOf, recordLayout, variantLayout } from "./size.ts";
 import { storeString } from "./strings.ts";
-import { arrayConstructor } from "./typed-arrays.ts";
-import { caseTypes, type Side, type ValueType, type VariantLike } from "./types.ts";
+import { type NumericArray, type NumericKind, numericKind } from "./typed-arrays.ts";
+import { caseTypes, type Member, type Side, type ValueType, type VariantLike } from "./types.ts";
 
 /** Stores the value at an aligned pointer that is known to be within memory. */
 export type Storer = (cx: LiftLowerContext, value: unknown, pointer: number) => void;
@@ -42,21 +42,8 @@ function buildStorer(type: ValueType, side: Side): Storer {
       const store = listStorer(type.element, side);
       return (cx, value, pointer) => storePair(cx, store(cx, value), pointer);
     }
-    case "record": {
-      const store = membersStorer(
-        type.fields.map((field) => field.type),
-        side,
-      );
-      const keys = type.fields.map((field) => field.key);
-      return (cx, value, pointer) => {
-        const record = requireRecord(value);
-        store(
-          cx,
-          keys.map((key) => record[key]),
-          pointer,
-        );
-      };
-    }
+    case "record":
+      return recordStorer(type.fields, side);
     case "tuple": {
       const store = membersStorer(type.elements, side);
       return (cx, value, pointer) => store(cx, requireTuple(value, type.elements.length), pointer);
@@ -94,13 +81,14 @@ export function listStorer(element: ValueType, side: Side): (cx: LiftLowerContex
     return cx.allocate(alignment, length * size);
   };
   const store = storer(element, side);
-  const TypedArray = arrayConstructor(element);
+  const numeric = numericKind(element);
   return (cx, value) => {
-    if (TypedArray !== undefined && value instanceof TypedArray) {
-      const pointer = allocate(cx, value.length);
+    if (numeric !== undefined && isNumericArray(value, numeric)) {
+      const { length } = value;
+      const pointer = allocate(cx, length);
       // Both are of the same constructor, which the types can't say.
-      (cx.array(TypedArray) as { set(source: unknown, offset: number): void }).set(value, pointer / size);
-      cx.length = value.length;
+      (cx.array(numeric) as { set(source: unknown, offset: number): void }).set(value, pointer / size);
+      cx.length = length;
       return pointer;
     }
     const list = requireList(value);
@@ -111,13 +99,35 @@ export function listStorer(element: ValueType, side: Side): (cx: LiftLowerContex
   };
 }
 
+/** The plain case first: `instanceof` takes as long as copying a short list. */
+function isNumericArray(value: unknown, { constructor }: NumericKind): value is NumericArray {
+  if (typeof value !== "object" || value === null) return false;
+  return value.constructor === constructor ? ArrayBuffer.isView(value) : value instanceof constructor;
+}
+
 function requireList(value: unknown): readonly unknown[] {
   if (Array.isArray(value)) return value;
   if (ArrayBuffer.isView(value) && !(value instanceof DataView)) return Array.from(value as Uint8Array);
   throw new TypeError(`expected an array, got ${typeof value}`);
 }
 
-/** Stores the members of a record or tuple; also the parameters that are passed through memory. */
+function recordStorer(fields: readonly Member[], side: Side): Storer {
+  const { offsets } = recordLayout(fields.map((field) => field.type));
+  const members = fields.map(({ key, type }, index) => ({
+    key,
+    offset: offsets[index] ?? 0,
+    store: storer(type, side),
+  }));
+  return (cx, value, pointer) => {
+    const record = requireRecord(value);
+    for (let index = 0; index < members.length; index++) {
+      const member = members[index];
+      if (member !== undefined) member.store(cx, record[member.key], pointer + member.offset);
+    }
+  };
+}
+
+/** Stores the members of a tuple; also the parameters that are passed through memory. */
 export function membersStorer(
   types: readonly ValueType[],
   side: Side,

@@ -1,0 +1,179 @@
+/** The watch over the metadata topics: floods, loops, a disk that fails. Times are the real ones; no test waits for one of them to pass in vain. */
+
+import test, { type ExecutionContext } from "ava";
+import { METADATA_SETTLE_MS } from "../../agent/limits.ts";
+import { TrustWatch, type TrustWatchOptions } from "../../agent/trust-watch.ts";
+import { OtaError } from "../../ota/errors.ts";
+import { loadTrustedRepository } from "../../ota/load-trusted.ts";
+import type { RepositoryName } from "../../ota/metadata.ts";
+import type { Selection } from "../../ota/selection.ts";
+import { createVerifier } from "../../ota/signature.ts";
+import type { TrustedRepository } from "../../ota/trust-state.ts";
+import {
+  type MetadataSet,
+  metadataSet,
+  NOW_MS,
+  repositorySigners,
+  rootFile,
+  testTarget,
+} from "../support/signed-repository.ts";
+
+const RELEASE = "acme/thermo/1.0.0";
+const IMAGE_TARGETS = [
+  testTarget(`${RELEASE}/component.wasm`, { skerry: { release: 1 } }),
+  testTarget(`${RELEASE}/component.chunks`),
+  testTarget(`${RELEASE}/module.toml`),
+];
+const DIRECTOR_TARGETS = [
+  testTarget(`${RELEASE}/component.wasm`, { skerry: { assignments: [{ order: 1, device: "pi-01" }] } }),
+];
+
+/** Things that happen, each to be waited for by its number. */
+class Happenings<T> {
+  readonly all: T[] = [];
+  #wake = Promise.withResolvers<void>();
+
+  add(happening: T): void {
+    this.all.push(happening);
+    this.#wake.resolve();
+    this.#wake = Promise.withResolvers();
+  }
+
+  async nth(number: number): Promise<T> {
+    for (;;) {
+      const found = this.all[number - 1];
+      if (found !== undefined) return found;
+      await this.#wake.promise;
+    }
+  }
+}
+
+interface Scene {
+  readonly watch: TrustWatch;
+  readonly selections: Happenings<ReadonlyMap<string, Selection>>;
+  readonly refusals: Happenings<OtaError>;
+  readonly problems: Happenings<unknown>;
+  readonly requests: Happenings<true>;
+  readonly sets: Readonly<Record<RepositoryName, (version: number) => Promise<MetadataSet>>>;
+  send(repository: RepositoryName, set: Partial<MetadataSet>): void;
+}
+
+async function scene(t: ExecutionContext, options: Partial<TrustWatchOptions> = {}): Promise<Scene> {
+  const verifier = await createVerifier();
+  const signers = {
+    image: await repositorySigners("image"),
+    director: await repositorySigners("director"),
+  };
+  const trust = async (repository: RepositoryName): Promise<TrustedRepository> =>
+    loadTrustedRepository(repository, await rootFile(signers[repository]), {}, verifier).trusted;
+  const selections = new Happenings<ReadonlyMap<string, Selection>>();
+  const refusals = new Happenings<OtaError>();
+  const problems = new Happenings<unknown>();
+  const requests = new Happenings<true>();
+  const watch = new TrustWatch({
+    trusted: { image: await trust("image"), director: await trust("director") },
+    verifier,
+    device: { id: "pi-01", groups: [] },
+    now: () => NOW_MS,
+    save: async () => undefined,
+    requestAgain: () => requests.add(true),
+    onSelections: (each) => selections.add(each),
+    onRefused: (error) => refusals.add(error),
+    onProblem: (error) => problems.add(error),
+    ...options,
+  });
+  t.teardown(() => watch.stop());
+  return {
+    watch,
+    selections,
+    refusals,
+    problems,
+    requests,
+    sets: {
+      image: (version) => metadataSet(signers.image, { version, targets: IMAGE_TARGETS }),
+      director: (version) => metadataSet(signers.director, { version, targets: DIRECTOR_TARGETS }),
+    },
+    send: (repository, set) => {
+      for (const [name, payload] of Object.entries(set)) watch.receive(repository, name, payload);
+    },
+  };
+}
+
+test("metadata that never stops arriving is judged all the same", async (t) => {
+  const { watch, send, selections, sets } = await scene(t);
+  send("image", await sets.image(1));
+  send("director", await sets.director(1));
+  // A broker repeats a root that everybody has, faster than it ever becomes quiet.
+  const flood = setInterval(() => watch.receive("image", "1.root", Uint8Array.of(1)), METADATA_SETTLE_MS / 5);
+  t.teardown(() => clearInterval(flood));
+  const selected = await selections.nth(1);
+  t.is(selected.get("acme/thermo")?.kind, "selected");
+});
+
+test("what does not fit is asked for once more, reported, and not asked for again by the same bytes", async (t) => {
+  const { send, selections, refusals, requests, sets } = await scene(t);
+  const old = await sets.image(1);
+  send("image", await sets.image(2));
+  send("director", await sets.director(1));
+  await selections.nth(1);
+  // The broker was restored from a backup: everything that it has is older.
+  send("image", old);
+  await requests.nth(1);
+  send("image", old);
+  t.is((await refusals.nth(1)).code, "trust/rollback-attack");
+  // It has arrived in full only now, over a slow line; each selection is one evaluation of it.
+  for (let round = 0; round < 3; round += 1) {
+    const { length } = selections.all;
+    send("image", old);
+    await selections.nth(length + 1);
+  }
+  // Another watch begins its round after that: it asks later than this one would have.
+  const later = await scene(t);
+  later.send("image", { targets: old.targets });
+  await later.requests.nth(1);
+  t.is(requests.all.length, 1);
+  t.is(refusals.all.length, 1);
+  send("image", { ...old, targets: new Uint8Array(0) });
+  await requests.nth(2);
+});
+
+test("a release that nobody vouches for is refused after everything was asked for once more", async (t) => {
+  const { send, selections, requests, sets } = await scene(t);
+  const empty = await metadataSet(await repositorySigners("image"), { version: 1 });
+  send("image", empty);
+  send("director", await sets.director(1));
+  t.false((await selections.nth(1)).has("acme/thermo"));
+  await requests.nth(1);
+  const { length } = selections.all;
+  const refused = (await selections.nth(length + 1)).get("acme/thermo");
+  t.is(refused?.kind === "refused" ? refused.error.code : undefined, "trust/not-vouched");
+  send("image", empty);
+  const again = (await selections.nth(length + 2)).get("acme/thermo");
+  t.is(again?.kind, "refused");
+});
+
+test("a disk that fails is told once, and nothing is selected by what could not be written", async (t) => {
+  let isFull = true;
+  const { send, problems, selections, sets } = await scene(t, {
+    save: async () => {
+      if (isFull) throw new OtaError("store/disk-full", "no space left");
+    },
+  });
+  send("director", await sets.director(1));
+  send("image", await sets.image(1));
+  await problems.nth(1);
+  send("image", await sets.image(2));
+  t.deepEqual(selections.all, []);
+  isFull = false;
+  send("image", await sets.image(3));
+  t.is((await selections.nth(1)).get("acme/thermo")?.kind, "selected");
+  t.is(problems.all.length, 1);
+});
+
+test("a repository of which only a known root came is reported as incomplete", async (t) => {
+  const { watch, refusals } = await scene(t);
+  watch.receive("director", "1.root", Uint8Array.of(1));
+  const error = await refusals.nth(1);
+  t.is(error.code, "trust/incomplete");
+  t.like(error.details, { repository: "director", role: "timestamp" });
+});
