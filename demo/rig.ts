@@ -21,6 +21,8 @@ import { deviceToml } from "./device-toml.ts";
 
 const STOP_TIMEOUT_MS = 15_000;
 const EXAMPLES = fileURLToPath(new URL("../examples/", import.meta.url));
+/** Nothing in the agent or its workers makes code from text: whatever found a way to try would fail. */
+const NO_CODE_GENERATION = "--disallow-code-generation-from-strings";
 const SOURCES_ENTRY = fileURLToPath(new URL("../skerry.js", import.meta.url));
 
 export interface RigOptions {
@@ -46,7 +48,7 @@ export interface RigOptions {
   readonly agentEnvironment?: Readonly<Record<string, string>>;
 }
 
-/** An example module of `examples/`, as it is published here. */
+/** An example module of `examples/` as it is published here; `component` may be an absolute path, too. */
 export interface ExampleRelease {
   readonly component: string;
   readonly manifest: string;
@@ -118,7 +120,7 @@ export class Rig {
 
   async startAgent(): Promise<void> {
     const log = await open(this.agentLog, "a");
-    const program = this.#options.agentArguments ?? [SOURCES_ENTRY];
+    const program = this.#options.agentArguments ?? [NO_CODE_GENERATION, SOURCES_ENTRY];
     this.#agent = spawn(process.execPath, [...program, "agent", "--config", this.deviceToml], {
       stdio: ["ignore", log.fd, log.fd],
       env: { ...process.env, ...this.#options.agentEnvironment },
@@ -141,6 +143,15 @@ export class Rig {
     return agent.exitCode ?? undefined;
   }
 
+  /** Waits until the agent ends by itself; its exit code, or undefined if a signal ended it. */
+  async agentEnd(): Promise<number | undefined> {
+    const agent = this.#agent;
+    if (agent === undefined) throw new Error("the agent is not running");
+    if (agent.exitCode === null && agent.signalCode === null) await once(agent, "exit");
+    this.#agent = undefined;
+    return agent.exitCode ?? undefined;
+  }
+
   /** As a power cut ends it. */
   async killAgent(): Promise<void> {
     const agent = this.#agent;
@@ -156,7 +167,7 @@ export class Rig {
     const manifest = join(this.folder, "module.toml");
     await writeFile(manifest, await manifestText(example));
     const published = await publishRelease(this.repository, {
-      componentPath: join(EXAMPLES, example.component),
+      componentPath: resolve(EXAMPLES, example.component),
       manifestPath: manifest,
     });
     const { module, version } = published;
