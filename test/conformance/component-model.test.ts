@@ -1,46 +1,40 @@
 /**
- * The Component Model's reference tests, as far as they concern WASI 0.2: every directive comes out right, or needs a
- * later feature that the list of scripts says it needs. The scripts are not part of this repository.
+ * The conformance scripts: the project's own, of which every directive passes, and the Component Model's reference
+ * tests, as far as they concern WASI 0.2: every directive passes, or needs a later feature that the list of scripts
+ * says it needs. The latter are not part of this repository.
  */
 
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
 import test from "ava";
+import { failureLines, tally } from "./report.ts";
 import { runScript } from "./script-runner.ts";
+import { OWN_SCRIPTS, referenceScripts, scriptsIn } from "./scripts.ts";
 
-const SCRIPTS = new URL("../../../shared/conformance/", import.meta.url);
-const LIST = new URL("phase1.txt", SCRIPTS);
-
-/** One script of the list: how many of its directives are of the WASI 0.2 era, and how many it has in all. */
-interface ListedScript {
-  readonly path: string;
-  readonly inScope: number;
-  readonly total: number;
+// unsupported.test.ts has the one of which no directive passes.
+const own = scriptsIn(OWN_SCRIPTS).filter((path) => basename(path) !== "unsupported.wast");
+for (const path of own) {
+  test(basename(path), async (t) => {
+    const results = await runScript(readFileSync(path, "utf8"));
+    t.true(results.length > 0);
+    t.deepEqual(failureLines(basename(path), results), []);
+    t.deepEqual([...tally(results).missing.keys()], []);
+  });
 }
 
-function listedScripts(list: string): ListedScript[] {
-  const line = /^(component-model\/\S+\.wast)\s+# (\d+)\/(\d+) directives/gm;
-  return Array.from(list.matchAll(line), ([, path = "", inScope, total]) => ({
-    path,
-    inScope: Number(inScope),
-    total: Number(total),
-  }));
+const listed = referenceScripts();
+for (const { path, name, inScope, total } of listed ?? []) {
+  test(name, async (t) => {
+    const results = await runScript(readFileSync(path, "utf8"));
+    t.is(results.length, total, "the script has the directives that the list says");
+    t.deepEqual(failureLines(name, results), []);
+    const later = results.filter(({ outcome }) => outcome.kind === "not supported").length;
+    t.true(later <= total - inScope, `${later} directives were left for later, ${total - inScope} may be`);
+  });
 }
 
-if (existsSync(LIST)) {
-  for (const { path, inScope, total } of listedScripts(readFileSync(LIST, "utf8"))) {
-    test(path, async (t) => {
-      const results = await runScript(readFileSync(new URL(path, SCRIPTS), "utf8"));
-      t.is(results.length, total, "the script has the directives that the list says");
-      const wrong = results.flatMap(({ directive, outcome }) =>
-        outcome.kind === "wrong" ? [`line ${directive.line}, ${directive.keyword}: ${outcome.why}`] : [],
-      );
-      t.deepEqual(wrong, []);
-      const later = results.filter(({ outcome }) => outcome.kind === "later").length;
-      t.true(later <= total - inScope, `${later} directives were left for later, ${total - inScope} may be`);
-    });
-  }
-} else {
-  test("conformance scripts", (t) => {
+if (listed === undefined) {
+  test("the Component Model's conformance scripts", (t) => {
     t.log("The Component Model's conformance scripts are not on this machine: their tests are left out.");
     t.pass();
   });

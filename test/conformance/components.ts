@@ -1,13 +1,14 @@
 /**
- * Components of a script: their bytes, made from text, `binary` or `quote`.
+ * Components and core modules of a script: their bytes, made from text, `binary` or `quote`.
  */
 
 import { type Component, checkCoreModules, compileComponent } from "../../sandbox/component/index.ts";
-import { componentFromText } from "../support/wat.ts";
+import { parseText } from "./text-parser.ts";
 import type { Expression } from "./wast.ts";
 
-/** A `(component …)` of a script. */
-export interface ScriptComponent {
+/** A `(component …)` or `(module …)` of a script. */
+export interface Assembled {
+  readonly kind: "component" | "module";
   readonly name: string | undefined;
   /** `(component definition …)`: not instantiated by itself. */
   readonly isDefinition: boolean;
@@ -19,36 +20,62 @@ export class TextRefused extends Error {
   override readonly name = "TextRefused";
 }
 
-/** Makes the bytes of a `(component …)` expression: from text, `binary` or `quote`. */
-export async function assembleComponent(script: string, expression: Expression): Promise<ScriptComponent> {
+const MODIFIERS: ReadonlySet<string> = new Set(["definition", "binary", "quote"]);
+
+/** Makes the bytes of a `(component …)` or `(module …)` expression: from text, `binary` or `quote`. */
+export async function assemble(script: string, expression: Expression): Promise<Assembled> {
   if (expression.kind !== "list") throw new Error("a component has to stand in parentheses");
-  const modifiers = new Set(["definition", "binary", "quote"]);
-  const found = new Set<string>();
+  const [head, ...others] = expression.items;
+  const kind = head?.kind === "atom" && head.text === "module" ? "module" : "component";
+  const { modifiers, name, rest } = readModifiers(others);
+  const isDefinition = modifiers.has("definition");
+  if (modifiers.has("binary")) return { kind, name, isDefinition, bytes: joinStrings(rest) };
+  const [first] = rest;
+  let fields = first === undefined ? "" : script.slice(first.start, expression.end - 1);
+  if (modifiers.has("quote")) fields = new TextDecoder().decode(joinStrings(rest));
+  return { kind, name, isDefinition, bytes: await assembleText(`(${kind} ${name ?? ""} ${fields}\n)`) };
+}
+
+function readModifiers(items: readonly Expression[]): {
+  modifiers: ReadonlySet<string>;
+  name: string | undefined;
+  rest: readonly Expression[];
+} {
+  const modifiers = new Set<string>();
   let name: string | undefined;
-  let rest = expression.items.slice(1);
+  let rest = items;
   for (let head = rest[0]; head?.kind === "atom"; head = rest[0]) {
-    if (modifiers.has(head.text)) found.add(head.text);
+    if (MODIFIERS.has(head.text)) modifiers.add(head.text);
     else if (head.text.startsWith("$")) name = head.text;
     else break;
     rest = rest.slice(1);
   }
-  const isDefinition = found.has("definition");
-  if (found.has("binary")) return { name, isDefinition, bytes: joinStrings(rest) };
-  const first = rest[0];
-  const fields = found.has("quote")
-    ? new TextDecoder().decode(joinStrings(rest))
-    : first === undefined
-      ? ""
-      : script.slice(first.start, expression.end - 1);
-  return { name, isDefinition, bytes: await assembleText(`(component ${name ?? ""} ${fields})`) };
+  return { modifiers, name, rest };
 }
 
 async function assembleText(text: string): Promise<Uint8Array> {
   try {
-    return await componentFromText(text);
+    return await parseText(text);
   } catch (error) {
-    throw new TextRefused(String(error), { cause: error });
+    const current = withCurrentReferences(text);
+    if (current !== text) return assembleText(current);
+    throw new TextRefused(parserReason(String(error)), { cause: error });
   }
+}
+
+/** Older scripts name the parts of a core instance without their sort: `(memory $i "m")`, `(realloc (func $i "r"))`. */
+function withCurrentReferences(text: string): string {
+  return text
+    .replace(/\(memory\s+(\$[^\s()"]+|\d+)\s+("[^"]*")\s*\)/g, "(memory (core memory $1 $2))")
+    .replace(/\((realloc|post-return|callback)\s+\(func\s/g, "($1 (core func ");
+}
+
+/** The parser shows its error as the structure that it is; the reason and the line of text are in it. */
+function parserReason(message: string): string {
+  const reason = /kind: (?:Custom\("(.*?)"\) }|(Lex\(.*?\)))/.exec(message);
+  const line = /snippet: "\s*(.*?)\s*" }\), file/.exec(message)?.[1];
+  const shown = `${reason?.[1] ?? reason?.[2]}, in ${line ?? "a line unknown"}`;
+  return reason === null ? message : shown.replaceAll('\\"', '"');
 }
 
 function joinStrings(expressions: readonly Expression[]): Uint8Array {

@@ -1,184 +1,256 @@
 /**
  * Runs the directives of one script against this loader and says how each came out.
  *
- * A directive that needs a later feature (async, threads, maps …) is told from a wrong one by the loader's own answer,
- * `component/unsupported`.
+ * WebAssembly specification, interpreter/README.md "Scripts", with the Component Model's additions. Core modules
+ * in a script run on the engine; what the script registers can be imported by what follows.
  */
 
 import { inspect } from "node:util";
-import {
-  ComponentError,
-  type ComponentErrorCode,
-  Trap,
-  type TrapCode,
-} from "../../sandbox/component/errors.ts";
-import { type Component, type Instance, instantiateComponent } from "../../sandbox/component/index.ts";
-import { assembleComponent, loadComponent, TextRefused } from "./components.ts";
-import { constantValue, sameValue, text } from "./values.ts";
+import { ComponentError, type ComponentErrorCode, Trap } from "../../sandbox/component/errors.ts";
+import { instantiateComponent } from "../../sandbox/component/index.ts";
+import { action } from "./actions.ts";
+import { type Assembled, assemble, loadComponent, TextRefused } from "./components.ts";
+import { text } from "./constants.ts";
+import { meetsResults } from "./expectations.ts";
+import { isUnsupported, NotSupported, type Outcome, outcomeOf } from "./outcome.ts";
+import { type Definition, type RunningInstance, ScriptState } from "./script-state.ts";
+import { spectest } from "./spectest.ts";
+import { trapCodes } from "./traps.ts";
 import { type Directive, type Expression, splitDirectives } from "./wast.ts";
-
-export type Outcome =
-  | { readonly kind: "right" }
-  /** Needs a feature that the loader names as unsupported. */
-  | { readonly kind: "later" }
-  | { readonly kind: "wrong"; readonly why: string };
 
 export interface DirectiveResult {
   readonly directive: Directive;
   readonly outcome: Outcome;
 }
 
-const RIGHT: Outcome = { kind: "right" };
-const LATER: Outcome = { kind: "later" };
+export interface ScriptOptions {
+  /** What components of the script may import, by name. */
+  readonly hostImports?: Readonly<Record<string, unknown>>;
+  /**
+   * `assert_invalid` and `assert_malformed` are told apart. Implementations draw the line between the two differently, so
+   * that scripts of others ask for a refusal only.
+   */
+  readonly exactRefusals?: boolean;
+}
 
-/** What the directives so far have left behind; `undefined` stands for what needs a later feature. */
-interface ScriptState {
-  readonly definitions: Map<string, Component | undefined>;
-  readonly instances: Map<string, Instance | undefined>;
-  /** The instance that an `invoke` without a name means. */
-  current: Instance | undefined;
+interface Script {
+  readonly text: string;
+  readonly exactRefusals: boolean;
+  readonly state: ScriptState;
 }
 
 /** Runs all directives of a script, in order. */
-export async function runScript(script: string): Promise<DirectiveResult[]> {
-  const state: ScriptState = { definitions: new Map(), instances: new Map(), current: undefined };
+export async function runScript(scriptText: string, options: ScriptOptions = {}): Promise<DirectiveResult[]> {
+  const state = new ScriptState({ spectest: await spectest(), ...options.hostImports });
+  const script: Script = { text: scriptText, exactRefusals: options.exactRefusals ?? true, state };
   const results: DirectiveResult[] = [];
-  for (const directive of splitDirectives(script)) {
-    results.push({ directive, outcome: await runDirective(script, directive, state) });
+  for (const directive of splitDirectives(scriptText)) {
+    results.push({ directive, outcome: await outcome(directive, script) });
   }
   return results;
 }
 
-async function runDirective(script: string, directive: Directive, state: ScriptState): Promise<Outcome> {
-  const [operand, expected] = directive.operands;
-  switch (directive.keyword) {
-    case "component":
-      if (operand?.kind === "atom" && operand.text === "instance")
-        return instantiateDefinition(directive, state);
-      return defineComponent(script, directive.expression, state);
-    case "assert_invalid":
-      return expectRefused(script, operand, ["component/invalid"]);
-    case "assert_malformed":
-      return expectRefused(script, operand, ["component/malformed", "component/not-a-component"]);
-    case "assert_return":
-      return expectReturn(operand, expected, state);
-    case "assert_trap":
-      return expectTrap(operand, expected, state);
-    default:
-      return { kind: "wrong", why: "this runner does not know the directive" };
+async function outcome(directive: Directive, script: Script): Promise<Outcome> {
+  try {
+    await runDirective(directive, script);
+    return { kind: "passed" };
+  } catch (error) {
+    return outcomeOf(error);
   }
 }
 
-/** `(component …)`: loaded, and instantiated unless it is only a definition. */
-async function defineComponent(script: string, expression: Expression, state: ScriptState): Promise<Outcome> {
-  const assembled = await assembleComponent(script, expression);
-  let component: Component | undefined;
-  try {
-    component = loadComponent(assembled.bytes);
-  } catch (error) {
-    if (!(error instanceof ComponentError)) throw error;
-    if (!isUnsupported(error)) return { kind: "wrong", why: `a valid component was refused: ${error}` };
+async function runDirective({ keyword, operands, expression }: Directive, script: Script): Promise<void> {
+  const { state } = script;
+  const [first, second] = operands;
+  switch (keyword) {
+    case "component":
+    case "module":
+      if (first?.kind === "atom" && first.text === "instance") return instantiateDefinition(operands, state);
+      return define(expression, script);
+    case "register":
+      return register(text(first), second, state);
+    case "invoke":
+    case "get":
+      action(expression, state)?.();
+      return;
+    case "assert_return":
+      return expectReturn(first, operands.slice(1), state);
+    case "assert_trap":
+      return expectTrap(await attempt(first, script), text(second));
+    case "assert_exhaustion":
+      return expectTrap(await attempt(first, script), "call stack exhausted");
+    case "assert_exception":
+      return expectTrap(await attempt(first, script), "uncaught exception");
+    case "assert_unlinkable":
+      return expectUnlinkable(await attempt(first, script));
+    case "assert_invalid":
+    case "assert_malformed":
+    case "assert_invalid_custom":
+    case "assert_malformed_custom":
+      return expectRefused(keyword, first, script);
+    default:
+      throw new NotSupported(`the directive ${keyword}`);
   }
-  if (assembled.name !== undefined) state.definitions.set(assembled.name, component);
-  if (assembled.isDefinition) return component === undefined ? LATER : RIGHT;
-  return instantiate(component, assembled.name, state);
+}
+
+/** `(component …)` or `(module …)`: loaded, and instantiated unless it is only a definition. */
+async function define(expression: Expression, { text: script, state }: Script): Promise<void> {
+  const name = definedName(expression);
+  try {
+    const { definition, isDefinition } = await load(script, expression);
+    state.definitions.put(name, { value: definition });
+    if (isDefinition) return;
+  } catch (error) {
+    const failed = { outcome: outcomeOf(asNotSupported(error)) };
+    state.definitions.put(name, failed);
+    state.instances.put(name, failed);
+    throw asNotSupported(error);
+  }
+  makeInstance(name, name, state);
+}
+
+/** The name in `(component $name …)`, known even when the component can't be loaded. */
+function definedName(expression: Expression): string | undefined {
+  if (expression.kind !== "list") return undefined;
+  const named = expression.items
+    .slice(1, 3)
+    .find((item) => item.kind === "atom" && item.text.startsWith("$"));
+  return named?.kind === "atom" ? named.text : undefined;
+}
+
+/** A component that should be good: what its text needs of the text parser, or of the host, may be missing. */
+function asNotSupported(error: unknown): unknown {
+  if (error instanceof TextRefused) return new NotSupported(`in the text parser: ${error.message}`);
+  if (error instanceof ComponentError && error.code === "component/import-missing") {
+    return new NotSupported(`from the host: ${error.message}`);
+  }
+  return error;
+}
+
+async function load(
+  script: string,
+  expression: Expression,
+): Promise<{ definition: Definition; isDefinition: boolean }> {
+  const assembled = await assemble(script, expression);
+  return { definition: definitionOf(assembled), isDefinition: assembled.isDefinition };
+}
+
+function definitionOf({ kind, bytes }: Assembled): Definition {
+  if (kind === "component") return { kind, component: loadComponent(bytes) };
+  return { kind, module: new WebAssembly.Module(new Uint8Array(bytes)) };
 }
 
 /** `(component instance $instance $definition)`. */
-function instantiateDefinition(directive: Directive, state: ScriptState): Outcome {
-  const [, name, definition] = directive.operands;
-  if (name?.kind !== "atom" || definition?.kind !== "atom") {
-    return { kind: "wrong", why: "an instance and a definition have to be named" };
-  }
-  return instantiate(state.definitions.get(definition.text), name.text, state);
+function instantiateDefinition(operands: readonly Expression[], state: ScriptState): void {
+  const names = operands.slice(1).map((one) => (one.kind === "atom" ? one.text : undefined));
+  makeInstance(names[0], names[1], state);
 }
 
-function instantiate(
-  component: Component | undefined,
-  name: string | undefined,
-  state: ScriptState,
-): Outcome {
-  const instance = component === undefined ? undefined : instantiateComponent(component, {});
-  state.current = instance;
-  if (name !== undefined) state.instances.set(name, instance);
-  return instance === undefined ? LATER : RIGHT;
+function makeInstance(name: string | undefined, definition: string | undefined, state: ScriptState): void {
+  try {
+    const instance = instantiate(state.definitions.get(definition), state);
+    state.instances.put(name, { value: instance });
+    if (name !== undefined && instance.kind === "component") register(name.slice(1), undefined, state);
+  } catch (error) {
+    const shown = asNotSupported(error);
+    state.instances.put(name, { outcome: outcomeOf(shown) });
+    throw shown;
+  }
+}
+
+function instantiate(definition: Definition, { imports }: ScriptState): RunningInstance {
+  if (definition.kind === "component") {
+    const { exports } = instantiateComponent(definition.component, imports);
+    return { kind: "component", exports };
+  }
+  const { exports } = new WebAssembly.Instance(definition.module, imports as WebAssembly.Imports);
+  return { kind: "module", exports };
+}
+
+/** `(register "name" $instance?)`: what follows can import from it. */
+function register(as: string, instance: Expression | undefined, state: ScriptState): void {
+  state.imports[as] = state.instances.get(instance?.kind === "atom" ? instance.text : undefined).exports;
 }
 
 function expectReturn(
-  action: Expression | undefined,
-  expected: Expression | undefined,
+  call: Expression | undefined,
+  expected: readonly Expression[],
   state: ScriptState,
-): Outcome {
-  const call = invocation(action, state);
-  if (call === undefined) return LATER;
-  const wanted = expected === undefined ? undefined : constantValue(expected);
-  const returned = call();
-  if (sameValue(returned, wanted)) return RIGHT;
-  return { kind: "wrong", why: `returned ${inspect(returned)} instead of ${inspect(wanted)}` };
-}
-
-/** The wording of traps is each runtime's own; which kind of trap it is must fit. */
-function expectTrap(
-  action: Expression | undefined,
-  expected: Expression | undefined,
-  state: ScriptState,
-): Outcome {
-  const call = invocation(action, state);
-  if (call === undefined) return LATER;
-  const message = text(expected);
-  try {
-    return { kind: "wrong", why: `returned ${inspect(call())} instead of trapping: ${message}` };
-  } catch (error) {
-    if (!(error instanceof Trap)) throw error;
-    if (trapCodes(message).includes(error.code)) return RIGHT;
-    return { kind: "wrong", why: `trapped with ${error.code} (${error.message}) instead of: ${message}` };
+): void {
+  const returned = action(call, state)?.();
+  if (!meetsResults(returned, expected)) {
+    throw new Error(`returned ${inspect(returned, { depth: 6 })}, which is not what is expected`);
   }
 }
 
-function trapCodes(message: string): readonly TrapCode[] {
-  if (message.includes("cannot enter component instance")) return ["trap/cannot-enter"];
-  if (message.includes("unreachable")) return ["trap/wasm"];
-  return ["trap/canonical-abi"];
+/** What an action or an instantiation threw. */
+async function attempt(expression: Expression | undefined, script: Script): Promise<unknown> {
+  let run = action(expression, script.state);
+  if (run === undefined && expression !== undefined) {
+    const { definition } = await load(script.text, expression);
+    run = () => instantiate(definition, script.state);
+  }
+  let returned: unknown;
+  try {
+    returned = run?.();
+  } catch (error) {
+    return error;
+  }
+  throw new Error(`nothing was thrown, it returned ${inspect(returned)}`);
 }
 
-/** `(invoke $instance? "name" constant…)` as a function; `undefined` when the instance needs a later feature. */
-function invocation(action: Expression | undefined, state: ScriptState): (() => unknown) | undefined {
-  if (action?.kind !== "list") throw new Error("an invocation has to stand in parentheses");
-  const [, first, ...others] = action.items;
-  const named = first?.kind === "atom";
-  const instance = named ? state.instances.get(first.text) : state.current;
-  if (instance === undefined) return undefined;
-  const [name, ...args] = named ? others : [first, ...others];
-  const exported = instance.exports[text(name)];
-  if (typeof exported !== "function") throw new Error(`no exported function ${text(name)}`);
-  return () => exported(...args.map((arg) => constantValue(arg ?? action)));
+function expectTrap(error: unknown, message: string): void {
+  const codes = trapCodes(message);
+  if (error instanceof Trap && codes.includes(error.code)) return;
+  if (error instanceof Trap) throw new Error(`${error.code} (${error.message}) instead of: ${message}`);
+  const isCoreTrap = error instanceof WebAssembly.RuntimeError || error instanceof WebAssembly.Exception;
+  if (isCoreTrap && codes.includes("trap/wasm")) return;
+  if (error instanceof RangeError && codes.includes("trap/stack-overflow")) return;
+  throw error;
+}
+
+function expectUnlinkable(error: unknown): void {
+  if (error instanceof WebAssembly.LinkError || error instanceof TypeError) return;
+  const codes: readonly ComponentErrorCode[] = ["component/import-missing", "component/invalid"];
+  if (error instanceof ComponentError && codes.includes(error.code)) return;
+  throw error;
 }
 
 /** The text parser's refusal counts as well: some scripts test rules of the text format. */
 async function expectRefused(
-  script: string,
+  keyword: string,
   expression: Expression | undefined,
-  codes: readonly ComponentErrorCode[],
-): Promise<Outcome> {
-  if (expression === undefined) return { kind: "wrong", why: "the directive has no component" };
+  { text: script, exactRefusals }: Script,
+): Promise<void> {
+  if (expression === undefined) throw new Error("a component is missing");
   const error = await refusal(script, expression);
-  if (error === undefined) return { kind: "wrong", why: "the component was accepted" };
-  if (error instanceof TextRefused) return RIGHT;
-  if (isUnsupported(error)) return LATER;
-  if (error instanceof ComponentError && codes.includes(error.code)) return RIGHT;
-  return { kind: "wrong", why: `refused, but not with ${codes.join(" or ")}: ${error}` };
-}
-
-async function refusal(script: string, expression: Expression): Promise<Error | undefined> {
-  try {
-    loadComponent((await assembleComponent(script, expression)).bytes);
-    return undefined;
-  } catch (error) {
-    if (error instanceof ComponentError || error instanceof TextRefused) return error;
+  if (!(error instanceof ComponentError)) {
+    if (error instanceof TextRefused || error instanceof WebAssembly.CompileError) return;
     throw error;
   }
+  if (isUnsupported(error)) throw error;
+  const codes = exactRefusals ? exactCodes(keyword) : ANY_REFUSAL;
+  if (!codes.includes(error.code)) throw new Error(`refused, but not with ${codes.join(" or ")}: ${error}`);
 }
 
-function isUnsupported(error: Error): boolean {
-  return error instanceof ComponentError && error.code === "component/unsupported";
+const ANY_REFUSAL: readonly ComponentErrorCode[] = [
+  "component/invalid",
+  "component/malformed",
+  "component/not-a-component",
+  "component/limit-exceeded",
+];
+
+function exactCodes(keyword: string): readonly ComponentErrorCode[] {
+  return keyword.startsWith("assert_invalid")
+    ? ["component/invalid"]
+    : ["component/malformed", "component/not-a-component"];
+}
+
+async function refusal(script: string, expression: Expression): Promise<unknown> {
+  try {
+    await load(script, expression);
+  } catch (error) {
+    return error;
+  }
+  return new Error("it was accepted");
 }
