@@ -46,17 +46,20 @@ export type DeliveryOptions = {
 type MissingChunk = { readonly sha256: string; readonly length: number; readonly offsets: number[] };
 
 /**
- * Fetches a release into its version folder; returns at once if it is there. One call at a time: the source has one
- * receiver.
+ * Fetches a release into its version folder; fetches nothing if it is there and its files are what was signed. One call at a time:
+ * the source has one receiver.
  *
  * @throws OtaError "delivery/…", "store/disk-full", "store/io"; what came so far is kept and believed after hashing
  */
 export async function fetchRelease(release: ReleaseRecord, options: DeliveryOptions): Promise<void> {
   const { store } = options;
-  if (await store.hasVersion(release)) {
-    return;
-  }
   checkSizes(release);
+  if (await store.hasVersion(release)) {
+    if (await isVersionIntact(release, options)) {
+      return;
+    }
+    await store.discardVersion(release);
+  }
   const folder = store.incomingDirectory(release);
   await store.disk.makeDirectory(folder);
   await checkFreeSpace(release, options);
@@ -68,6 +71,19 @@ export async function fetchRelease(release: ReleaseRecord, options: DeliveryOpti
     await checkComponent(release, file);
   });
   await store.promote(release);
+}
+
+/** It may have lain there for long: flash that spoiled it is no reason to refuse the release. */
+async function isVersionIntact(release: ReleaseRecord, options: DeliveryOptions): Promise<boolean> {
+  const { store } = options;
+  const path = store.componentPath(release);
+  const isComponentThere = (await store.disk.entry(path))?.sizeBytes === release.component.length;
+  return (
+    isComponentThere &&
+    (await holds(options, store.manifestPath(release), release.manifest)) &&
+    (await withFile(store.disk, path, "read", (file) => hashComponent(release, file))) ===
+      release.component.sha256
+  );
 }
 
 /** The lengths are signed; they are bounded all the same, since a stolen key signs anything. */
@@ -186,6 +202,15 @@ async function findMissing(file: DiskFile, chunks: readonly Chunk[]): Promise<Mi
 
 /** The whole component against its signed digest: what the chunk list promised chunk by chunk has to hold together. */
 async function checkComponent(release: ReleaseRecord, file: DiskFile): Promise<void> {
+  if ((await hashComponent(release, file)) !== release.component.sha256) {
+    throw new OtaError(
+      "delivery/hash-mismatch",
+      `${releaseName(release)}: its chunks do not make up the component that is signed; publish the release again under a new version`,
+    );
+  }
+}
+
+async function hashComponent(release: ReleaseRecord, file: DiskFile): Promise<string> {
   const hash = createHash("sha256");
   const buffer = new Uint8Array(MAX_CHUNK_BYTES);
   for (let position = 0; position < release.component.length; ) {
@@ -196,12 +221,7 @@ async function checkComponent(release: ReleaseRecord, file: DiskFile): Promise<v
     hash.update(buffer.subarray(0, read));
     position += read;
   }
-  if (hash.digest("hex") !== release.component.sha256) {
-    throw new OtaError(
-      "delivery/hash-mismatch",
-      `${releaseName(release)}: its chunks do not make up the component that is signed; publish the release again under a new version`,
-    );
-  }
+  return hash.digest("hex");
 }
 
 function windowOptions(options: DeliveryOptions) {

@@ -7,7 +7,7 @@
  * file has stopped referring to it.
  */
 
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { Low } from "lowdb";
 import type { Disk } from "./disk.ts";
 import { DurableAdapter } from "./durable-adapter.ts";
@@ -31,6 +31,9 @@ import {
 export const COMPONENT_FILE = "component.wasm";
 export const CHUNKS_FILE = "component.chunks";
 export const MANIFEST_FILE = "module.toml";
+
+/** What a folder is called while it is being removed; a leftover goes with the next clean-up. */
+const REMOVED_SUFFIX = ".removed";
 
 export type StoreOptions = {
   /** Told of a generation of the state file that was damaged while the other one holds. */
@@ -147,7 +150,7 @@ export class Store {
     return join(this.#versionDirectory(release), MANIFEST_FILE);
   }
 
-  /** Whether a release is fetched. A version folder is whole or not there. */
+  /** Whether a release was fetched. What its folder holds may have been spoiled since: the caller hashes it. */
   async hasVersion(release: ReleaseRecord): Promise<boolean> {
     return (await this.disk.entry(this.#versionDirectory(release)))?.kind === "directory";
   }
@@ -184,9 +187,27 @@ export class Store {
     const path = join(this.#stateDir, folder);
     for (const name of await this.disk.list(path)) {
       if (!isKept(name)) {
-        await this.disk.remove(join(path, name));
+        await this.#removeFolder(path, name);
       }
     }
+  }
+
+  /** Takes a version folder away whose files are not what was signed. */
+  async discardVersion(release: ReleaseRecord): Promise<void> {
+    const path = this.#versionDirectory(release);
+    await this.#removeFolder(dirname(path), basename(path));
+  }
+
+  async #removeFolder(parent: string, name: string): Promise<void> {
+    if (name.endsWith(REMOVED_SUFFIX)) {
+      await this.disk.remove(join(parent, name));
+      return;
+    }
+    const removed = join(parent, name + REMOVED_SUFFIX);
+    await this.disk.remove(removed);
+    await this.disk.rename(join(parent, name), removed);
+    await this.disk.syncDirectory(parent);
+    await this.disk.remove(removed);
   }
 
   /** A module's private files. */

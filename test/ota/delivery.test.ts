@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { SYSTEM_CLOCK } from "../../ota/clock.ts";
@@ -74,6 +74,38 @@ test("a release arrives chunk by chunk and becomes a version folder", async (t) 
   t.deepEqual(progress.at(-1), { received: RELEASE.component.length, total: RELEASE.component.length });
   t.is(broker.subscribed, 0);
 });
+
+test("a release that is there already is believed after it was hashed, and not fetched again", async (t) => {
+  const setting = await newStore(t);
+  const broker = new BlobBroker().add(RELEASE.blobs);
+  await fetch(setting.store, broker, RELEASE);
+  const { length } = broker.requested;
+  await fetch(setting.store, broker, RELEASE);
+  t.is(broker.requested.length, length);
+});
+
+const SPOILED: Readonly<Record<string, (store: Store) => Promise<void>>> = {
+  "lost its manifest": (store) => rm(store.manifestPath(RELEASE.release)),
+  "lost its component": (store) => rm(store.componentPath(RELEASE.release)),
+  "has a flipped bit in its component": async (store) => {
+    const path = store.componentPath(RELEASE.release);
+    const bytes = await readFile(path);
+    bytes[777] = (bytes[777] ?? 0) ^ 1;
+    await writeFile(path, bytes);
+  },
+  "has a shorter component": (store) => truncate(store.componentPath(RELEASE.release), 10),
+};
+
+for (const [what, spoil] of Object.entries(SPOILED)) {
+  test(`a version folder that ${what} is fetched anew`, async (t) => {
+    const setting = await newStore(t);
+    const broker = new BlobBroker().add(RELEASE.blobs);
+    await fetch(setting.store, broker, RELEASE);
+    await spoil(setting.store);
+    await fetch(setting.store, broker, RELEASE);
+    await assertInstalled(t, setting, RELEASE);
+  });
+}
 
 test("never more chunks are asked for than the window holds", async (t) => {
   const { store } = await newStore(t);

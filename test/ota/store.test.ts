@@ -5,6 +5,7 @@ import { INITIAL_STATE } from "../../ota/install-state.ts";
 import type { InstallState } from "../../ota/install-types.ts";
 import { discardSnapshot, restoreData, snapshotData } from "../../ota/module-data.ts";
 import { createNodeDisk } from "../../ota/node-disk.ts";
+import { releaseId } from "../../ota/release.ts";
 import { parseState } from "../../ota/state-format.ts";
 import { openStore } from "../../ota/store.ts";
 import { CuttingDisk, PowerCut } from "../support/cutting-disk.ts";
@@ -195,3 +196,34 @@ async function wasCut(run: () => Promise<void>): Promise<boolean> {
     throw error;
   }
 }
+
+test("a version folder loses its name before its files, so that a removal that is cut short leaves no half of one", async (t) => {
+  const folder = await temporaryFolder(t);
+  const cutting = new CuttingDisk(disk);
+  const store = await openStore(cutting.asDisk(), folder);
+  await mkdir(join(folder, "versions", releaseId(OLD)));
+  await writeFile(store.componentPath(OLD), "x");
+  await writeFile(store.manifestPath(OLD), "x");
+  const before = cutting.log.length;
+  await store.cleanUp(() => false);
+  const removal = cutting.log.slice(before).map((line) => line.split(" ")[0]);
+  t.deepEqual(removal, ["remove", "rename", "syncDirectory", "remove"]);
+  t.deepEqual(await readdir(join(folder, "versions")), []);
+});
+
+test("what a removal that was cut short left goes with the next clean-up", async (t) => {
+  const folder = await temporaryFolder(t);
+  const cutting = new CuttingDisk(disk);
+  const store = await openStore(cutting.asDisk(), folder);
+  await mkdir(join(folder, "versions", releaseId(OLD)));
+  await writeFile(store.componentPath(OLD), "x");
+  cutting.cutAfter(3);
+  await t.throwsAsync(
+    store.cleanUp(() => false),
+    { instanceOf: PowerCut },
+  );
+  t.false(await store.hasVersion(OLD));
+  t.is((await readdir(join(folder, "versions"))).length, 1);
+  await (await openStore(disk, folder)).cleanUp((isOf) => isOf(OLD));
+  t.deepEqual(await readdir(join(folder, "versions")), []);
+});
