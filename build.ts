@@ -1,34 +1,48 @@
 /**
- * `npm run build`: bundles the sources to dist/, minified, one file per process that a device or an operator runs:
+ * `npm run build [-- --outdir DIR]`: bundles the sources to dist/, minified, by the processes that a device or an operator runs:
  *
  * - agent.js: the agent, as a library and for `skerry agent`
  * - worker.js: the worker that runs one module
  * - fleet.js: the operator's commands
  * - skerry.js: the command line, which imports one of the others
  *
- * A device strips no types and loads no file that it does not run: a bundle costs a fraction of the memory that the
- * packages' own module graphs do.
+ * What one of them imports when it needs it (the MQTT client, the sandbox's parts, TOML) becomes a chunk beside it: a device strips
+ * no types and holds no text of code that it does not run. Measured against one file per process: 1.3 MiB less for an idle agent.
  */
-import { rm, stat } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
+import { basename, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { type BuildOptions, build, type Plugin } from "esbuild";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
-const outdir = `${root}dist`;
 
-const common: BuildOptions = {
-  absWorkingDir: root,
-  bundle: true,
-  minify: true,
-  platform: "node",
-  format: "esm",
-  target: "node24",
-  legalComments: "none",
-  // Brings a native addon that is loaded from its own folder; imported only where a policy names a real port.
-  external: ["serialport"],
-  // CommonJS packages in an ES module bundle ask for Node's own modules by `require`.
-  banner: {
-    js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
+/** What the package exports as a library, and what skerry.js takes from it. */
+const LIBRARY = `
+export { startAgent } from "./agent/agent.ts";
+export { loadConfig } from "./agent/config.ts";
+export { runAgentCommand } from "./agent/cli.ts";
+`;
+
+/** What stands in for packages that mqtt.js brings along and Node has no use for: 2 MiB less for an idle agent. */
+const SUBSTITUTES: Readonly<Record<string, string>> = {
+  // Traces; nothing in the agent turns them on.
+  debug: "module.exports = () => Object.assign(() => {}, { enabled: false });",
+  // A copy of Node's own streams for browsers.
+  "readable-stream": 'module.exports = require("node:stream");',
+  // Timers in a browser's worker; the agent asks for `timerVariant: "native"`.
+  "worker-timers": "module.exports = {};",
+};
+
+const substitutes: Plugin = {
+  name: "substitutes",
+  setup(builder) {
+    const filter = new RegExp(`^(${Object.keys(SUBSTITUTES).join("|")})$`);
+    builder.onResolve({ filter }, ({ path }) => ({ path, namespace: "substitutes" }));
+    builder.onLoad({ filter: /.*/, namespace: "substitutes" }, ({ path }) => ({
+      contents: SUBSTITUTES[path] ?? "",
+      loader: "js",
+    }));
   },
 };
 
@@ -41,13 +55,61 @@ const halves: Plugin = {
   },
 };
 
-await rm(outdir, { recursive: true, force: true });
-await build({ ...common, entryPoints: ["agent/index.ts"], outfile: "dist/agent.js" });
-await build({ ...common, entryPoints: ["sandbox/worker.ts"], outfile: "dist/worker.js" });
-await build({ ...common, entryPoints: ["fleet/main.ts"], outfile: "dist/fleet.js" });
-await build({ ...common, entryPoints: ["skerry.ts"], outfile: "dist/skerry.js", plugins: [halves] });
+const common: BuildOptions = {
+  absWorkingDir: root,
+  bundle: true,
+  splitting: true,
+  minify: true,
+  platform: "node",
+  format: "esm",
+  target: "node24",
+  legalComments: "none",
+  // Brings a native addon that is loaded from its own folder; imported only where a policy names a real port.
+  external: ["serialport"],
+  // CommonJS packages in an ES module bundle ask for Node's own modules by `require`.
+  banner: {
+    js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
+  },
+  plugins: [substitutes],
+};
 
-for (const name of ["agent.js", "worker.js", "fleet.js", "skerry.js"]) {
-  const { size } = await stat(`${outdir}/${name}`);
-  console.log(`dist/${name.padEnd(10)} ${(size / 1024).toFixed(1).padStart(8)} KiB`);
+/** Builds everything into `outdir`, which is emptied first. */
+export async function buildBundles(outdir: string): Promise<void> {
+  await rm(outdir, { recursive: true, force: true });
+  const library = { contents: LIBRARY, resolveDir: root, sourcefile: "library.ts", loader: "ts" } as const;
+  // Chunks lie beside their entry: the agent looks for worker.js in the folder of the chunk that starts it.
+  const part = (name: string): BuildOptions => ({
+    ...common,
+    outdir,
+    entryNames: name,
+    chunkNames: `${name}-[name]-[hash]`,
+  });
+  await build({ ...part("agent"), stdin: library });
+  await build({ ...part("worker"), entryPoints: ["sandbox/worker.ts"] });
+  await build({ ...part("fleet"), entryPoints: ["fleet/main.ts"] });
+  await build({ ...part("skerry"), entryPoints: ["skerry.ts"], plugins: [substitutes, halves] });
+}
+
+async function printSizes(outdir: string): Promise<void> {
+  const sizes = new Map<string, { entry: number; chunks: number }>();
+  for (const file of await readdir(outdir)) {
+    const { size } = await stat(`${outdir}/${file}`);
+    const name = file.replace(/[-.].*$/, "");
+    const { entry, chunks } = sizes.get(name) ?? { entry: 0, chunks: 0 };
+    const isEntry = file === `${name}.js`;
+    sizes.set(name, { entry: isEntry ? size : entry, chunks: isEntry ? chunks : chunks + size });
+  }
+  const kibibytes = (bytes: number): string => `${(bytes / 1024).toFixed(1).padStart(7)} KiB`;
+  for (const [name, { entry, chunks }] of sizes) {
+    console.log(
+      `${basename(outdir)}/${`${name}.js`.padEnd(10)} ${kibibytes(entry)}, its chunks ${kibibytes(chunks)}`,
+    );
+  }
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({ options: { outdir: { type: "string", default: `${root}dist` } } });
+  const outdir = resolve(values.outdir);
+  await buildBundles(outdir);
+  await printSizes(outdir);
 }

@@ -130,8 +130,16 @@ function reportFailure(error: unknown, json: boolean, log: Log, io: CommandIo): 
 
 const REAL_PARTS: AgentCommandParts = {
   start: async (config, hooks) => {
-    const { startAgent } = await import("./agent.ts");
-    return startAgent(config, hooks);
+    const [{ startAgent }, { collectWhenQuiet }] = await Promise.all([
+      import("./agent.ts"),
+      import("./heap.ts"),
+    ]);
+    const notQuiet = collectWhenQuiet();
+    const onEvent = (event: AgentEvent): void => {
+      notQuiet();
+      hooks.onEvent(event);
+    };
+    return startAgent(config, { ...hooks, onEvent });
   },
   stopSignal: () =>
     new Promise((resolve) => {

@@ -113,3 +113,6 @@ export const MAX_MESSAGE_LENGTH = 1_024;
 
 /** How long changes of state are gathered before the state goes out, in milliseconds. */
 export const STATE_DELAY_MS = 20;
+
+/** How long the agent does nothing of note before the heap is collected, in milliseconds: an update's steps come closer together. */
+export const HEAP_COLLECTION_DELAY_MS = 5_000;

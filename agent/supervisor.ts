@@ -25,7 +25,6 @@ import {
   MODULE_STOP_GRACE_MS,
 } from "./limits.ts";
 import type { Log } from "./log.ts";
-import { checkStaged } from "./staging.ts";
 
 export interface SupervisorOptions {
   readonly policy: DevicePolicy;
@@ -50,6 +49,8 @@ export class Supervisor implements ModuleRunner {
   }
 
   async check({ manifest, componentPath }: StagedModule): Promise<void> {
+    // The decoder and the validator are loaded with the first release to stage: most starts of an agent have none.
+    const { checkStaged } = await import("./staging.ts");
     await checkStaged(manifest, componentPath, this.#options.policy);
   }
 

@@ -20,7 +20,12 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   }),
 };
 
-process.exitCode = await main(process.argv.slice(2));
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
 
 async function main(argv: readonly string[]): Promise<number> {
   const json = argv.includes("--json");
