@@ -96,6 +96,12 @@ export const MAX_HEALTH_WINDOW_MS = 60 * 60 * 1_000;
 /** One generation of the agent's state file, in bytes. */
 export const MAX_STATE_BYTES = 1024 * 1024;
 
+/**
+ * A failure's message in the state file, in UTF-16 units: parts of it may come from a module, and MAX_MODULES of them, each character
+ * escaped in six bytes, have to stay within MAX_STATE_BYTES.
+ */
+export const MAX_FAILURE_MESSAGE_LENGTH = 1_024;
+
 /** Starts of one trial: an agent that died in this many gives the version up. */
 export const MAX_TRIAL_STARTS = 3;
 

@@ -60,7 +60,10 @@ export class ModuleInstall {
 
   /** Queues an event; it is processed after those before it. */
   dispatch(event: InstallEvent): void {
-    if (this.#isStopped) {
+    // Whoever asks faster than a module restarts would fill memory.
+    const isAskedAlready =
+      event.kind === "restart-asked" && this.#queue.some(({ kind }) => kind === event.kind);
+    if (this.#isStopped || isAskedAlready) {
       return;
     }
     this.#queue.push(event);
@@ -270,12 +273,16 @@ export class ModuleInstall {
   }
 }
 
-/** An error as the state machine and the operator see it; one without a code of ours gets the one of where it happened. */
+/**
+ * An error as the state machine and the operator see it. One without a code of ours gets the one of where it happened, but for the
+ * system's own (EIO, EMFILE …), which are the device's: no release is to blame for them.
+ */
 function toFailure(error: unknown, unknownCode: string): Failure {
   if (error instanceof OtaError) {
     return { code: error.code, message: error.message };
   }
-  return { code: unknownCode, message: error instanceof Error ? error.message : String(error) };
+  const code = error instanceof Error && "syscall" in error ? "store/io" : unknownCode;
+  return { code, message: error instanceof Error ? error.message : String(error) };
 }
 
 /** Tidying up that fails costs space, not correctness; the next clean-up tries again. */

@@ -4,6 +4,7 @@
  */
 
 import type { FailedRelease, Failure, InstallState, Phase } from "./install-types.ts";
+import { MAX_FAILURE_MESSAGE_LENGTH } from "./limits.ts";
 import { isModuleName } from "./names.ts";
 import { isCount, isObject, parseReleaseRecord, type ReleaseRecord } from "./release.ts";
 
@@ -20,10 +21,19 @@ export type StoredState = {
 
 export const EMPTY_STATE: StoredState = { schema: STATE_SCHEMA, modules: {} };
 
-/** The part of a module's state that outlives the agent. */
-export function toDurable(state: InstallState): DurableState {
-  const { serving: _, ...durable } = state;
-  return durable;
+/** The part of a module's state that outlives the agent; a state file that outgrew its bound could not be read again. */
+export function toDurable({ desired, committed, previous, failed, phase }: InstallState): DurableState {
+  return {
+    desired,
+    committed,
+    previous,
+    failed: failed && bounded(failed),
+    phase: "failure" in phase ? { ...phase, failure: phase.failure && bounded(phase.failure) } : phase,
+  };
+}
+
+function bounded<T extends Failure>(failure: T): T {
+  return { ...failure, message: failure.message.slice(0, MAX_FAILURE_MESSAGE_LENGTH) };
 }
 
 /** A module's state as it is when the agent starts: nothing runs yet. */

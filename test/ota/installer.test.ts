@@ -340,6 +340,31 @@ test("a restart by the operator stops and starts the committed version", async (
   t.deepEqual(rig.runner.log.slice(2), ["stop 1.0.0", "start 1.0.0"]);
 });
 
+test("restarts that are asked for faster than they happen are one", async (t) => {
+  const rig = await InstallRig.create(t);
+  await rig.install(OLD);
+  for (let count = 0; count < 1_000; count += 1) rig.installer.restart(MODULE);
+  // Queued behind them all.
+  rig.ask(NEW);
+  await rig.until("fetching", "1.1.0");
+  // The one that was under way, and the one that waited.
+  t.true(rig.runner.log.filter((line) => line === "stop 1.0.0").length <= 2);
+});
+
+test("a system error in the staging check is the device's: the release is tried again", async (t) => {
+  const rig = await InstallRig.create(t);
+  await rig.install(OLD);
+  rig.runner.onCheck.set("1.1.0", () => {
+    throw Object.assign(new Error("EIO: i/o error, read"), { code: "EIO", syscall: "read" });
+  });
+  rig.ask(NEW);
+  t.is((await rig.until("refused", "1.1.0")).code, "store/io");
+  rig.runner.onCheck.clear();
+  await rig.untilState(() => rig.clock.pendingMs.length > 0);
+  rig.clock.advance(FETCH_RETRY_MIN_MS);
+  await rig.passTrial("1.1.0");
+});
+
 test("stopping ends the modules, calls off what is fetched, and keeps the state", async (t) => {
   const rig = await InstallRig.create(t);
   await rig.install(OLD);

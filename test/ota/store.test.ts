@@ -3,6 +3,7 @@ import { join } from "node:path";
 import test from "ava";
 import { INITIAL_STATE } from "../../ota/install-state.ts";
 import type { InstallState } from "../../ota/install-types.ts";
+import { MAX_MODULES } from "../../ota/limits.ts";
 import { discardSnapshot, restoreData, snapshotData } from "../../ota/module-data.ts";
 import { createNodeDisk } from "../../ota/node-disk.ts";
 import { releaseId } from "../../ota/release.ts";
@@ -56,6 +57,23 @@ test("a state that changes only in what does not outlive the agent is not writte
   const { changes } = cutting;
   await store.saveModule("acme/thermo", { ...INITIAL_STATE, serving: { kind: "waiting", restarts: 3 } });
   t.is(cutting.changes, changes);
+});
+
+test("however much the modules' failures say, the state file can be read again", async (t) => {
+  const folder = await temporaryFolder(t);
+  const store = await openStore(disk, folder);
+  const failure = { code: "trial/unhealthy", message: "\u0001".repeat(100_000) };
+  for (let index = 0; index < MAX_MODULES; index += 1) {
+    await store.saveModule(`acme/module-${index}`, {
+      ...INITIAL_STATE,
+      desired: NEW,
+      committed: OLD,
+      previous: NEW,
+      failed: { id: releaseId(NEW), version: "1.1.0", ...failure },
+      phase: { kind: "fetching", release: NEW, attempts: 1, failure, waiting: true },
+    });
+  }
+  t.is((await openStore(disk, folder)).modules().size, MAX_MODULES);
 });
 
 test("states of several modules written at once are all there", async (t) => {
