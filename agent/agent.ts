@@ -8,6 +8,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { openDevices } from "../devices/registry.ts";
+import { OtaError } from "../ota/errors.ts";
 import { Installer } from "../ota/installer.ts";
 import { loadTrustedRepository } from "../ota/load-trusted.ts";
 import type { RepositoryName } from "../ota/metadata.ts";
@@ -49,8 +50,12 @@ export async function startAgent(
 ): Promise<RunningAgent> {
   const settings = typeof config === "string" ? await loadConfig(config) : config;
   const log = hooks.log ?? (() => undefined);
+  const damages: string[] = [];
   const store = await openStore(createNodeDisk(), settings.stateDir, {
-    onDamage: (message) => log("warning", message),
+    onDamage: (message) => {
+      log("warning", message);
+      damages.push(message);
+    },
   });
   const verifier = await createVerifier();
   const trusted = {
@@ -70,6 +75,8 @@ export async function startAgent(
     onState: (state) => {
       logLinkState(state, log);
       if (state.kind === "connected") installer.retryNow();
+      // What anybody with the broker's password can do to a device has to be seen where its other refusals are.
+      else if (state.reason.code === "link/oversized-packet") reports.failed(state.reason);
     },
     onProblem: (error) => log("warning", error.message, { code: error.code }),
   });
@@ -107,6 +114,8 @@ export async function startAgent(
   });
 
   listen(link, watch, installer);
+  // A disk that begins to fail is the operator's concern, too.
+  for (const damage of damages) reports.failed(new OtaError("store/corrupt", damage));
   log("info", `agent ${VERSION}, device ${settings.deviceId} of fleet ${settings.fleet}`);
   reports.stateChanged();
   installer.start();
