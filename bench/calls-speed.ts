@@ -75,7 +75,10 @@ function timeCase<Host extends string>(
   for (let round = 0; round < ROUNDS; round++) {
     for (const { calls, count, samples } of timed) samples.push(nanosecondsPerCall(run, calls, count));
   }
-  return Object.fromEntries(timed.map(({ host, samples }) => [host, median(samples)])) as Record<Host, number>;
+  return Object.fromEntries(timed.map(({ host, samples }) => [host, median(samples)])) as Record<
+    Host,
+    number
+  >;
 }
 
 function requireRightAnswer(name: CaseName, host: string, calls: Calls): void {

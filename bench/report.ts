@@ -16,6 +16,11 @@ export function atMost(name: string, value: number, limit: number, unit: string,
   return withAgainst({ name, value, unit, goal: `≤ ${limit}`, holds: value <= limit }, against);
 }
 
+/** A figure that must be at least `limit`. */
+export function atLeast(name: string, value: number, limit: number, unit: string, against?: string): Figure {
+  return withAgainst({ name, value, unit, goal: `≥ ${limit}`, holds: value >= limit }, against);
+}
+
 /** A figure that is shown beside the others and has no goal of its own. */
 export function plain(name: string, value: number, unit: string, against?: string): Figure {
   return withAgainst({ name, value, unit }, against);
