@@ -50,12 +50,12 @@ export function passesBorrows(type: FunctionType): boolean {
  * @param subject the function's name, for messages
  */
 export function hostCallable(lifted: LiftedFunction, subject: string): (...args: unknown[]) => unknown {
-  let invoke: ((args: readonly unknown[]) => unknown) | undefined;
+  let invoke: Invoke | undefined;
   const unwrap = lifted.type.result?.kind === "result" ? unwrapResult : undefined;
   return (...args) => {
     let value: unknown;
     try {
-      invoke ??= buildInvoke(lifted);
+      invoke ??= passesBorrows(lifted.type) ? buildBorrowingInvoke(lifted) : buildInvoke(lifted);
       value = invoke(args);
     } catch (error) {
       throw toHostError(error, subject);
@@ -64,12 +64,14 @@ export function hostCallable(lifted: LiftedFunction, subject: string): (...args:
   };
 }
 
-function buildInvoke(lifted: LiftedFunction): (args: readonly unknown[]) => unknown {
+type Invoke = (args: readonly unknown[], scope?: CallScope) => unknown;
+
+function buildInvoke(lifted: LiftedFunction): Invoke {
   const { cx, core, type } = lifted;
   const entered = enteringSet(cx.instance, undefined);
   const lower = parameterLowerer(type, "host");
   const lift = resultLifter(type.result, "host");
-  const invoke = (args: readonly unknown[], scope?: CallScope): unknown => {
+  return (args, scope) => {
     enter(entered);
     cx.refresh();
     let flat: FlatValue[];
@@ -83,12 +85,17 @@ function buildInvoke(lifted: LiftedFunction): (args: readonly unknown[]) => unkn
     const returned = callCore(core, flat);
     cx.refresh();
     const value = lift(cx, returned);
-    scope?.requireBorrowsDropped();
+    if (scope !== undefined) scope.requireBorrowsDropped();
     runPostReturn(lifted, returned);
     leave(entered);
     return value;
   };
-  if (!passesBorrows(type)) return (args) => invoke(args);
+}
+
+/** Each call has a scope of its own, which ends with it however it ends. */
+function buildBorrowingInvoke(lifted: LiftedFunction): Invoke {
+  const { cx } = lifted;
+  const invoke = buildInvoke(lifted);
   return (args) => {
     const scope = new CallScope();
     cx.scope = scope;

@@ -55,7 +55,11 @@ export function outerSet(
 /** Enters the instances, or traps when one of them is inside already or has trapped. */
 export function enter(instances: readonly ComponentInstance[] | undefined): void {
   if (instances === undefined) return void cannotEnter();
-  for (let index = 0; index < instances.length; index++) if (!instances[index]?.mayEnter) cannotEnter();
+  // Counted loops, here and below: this is on the way of every call, and an iterator is not free.
+  for (let index = 0; index < instances.length; index++) {
+    const instance = instances[index] as ComponentInstance;
+    if (!instance.mayEnter) cannotEnter();
+  }
   setMayEnter(instances, false);
 }
 
@@ -63,11 +67,10 @@ export function leave(instances: readonly ComponentInstance[] | undefined): void
   if (instances !== undefined) setMayEnter(instances, true);
 }
 
-/** Counted loops, here and above: this is on the way of every call, and an iterator is not free. */
 function setMayEnter(instances: readonly ComponentInstance[], mayEnter: boolean): void {
   for (let index = 0; index < instances.length; index++) {
-    const instance = instances[index];
-    if (instance !== undefined) instance.mayEnter = mayEnter;
+    const instance = instances[index] as ComponentInstance;
+    instance.mayEnter = mayEnter;
   }
 }
 

@@ -207,5 +207,6 @@ function hostCall(name: string, { value }: HostSource): ((...args: unknown[]) =>
 }
 
 function bound(call: CallableFunction, self: unknown): (...args: unknown[]) => unknown {
-  return (...args) => Reflect.apply(call, self, args);
+  // The engine sees through a bound function, where `Reflect.apply` of collected arguments would stop it.
+  return Function.prototype.bind.call(call, self);
 }

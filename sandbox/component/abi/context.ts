@@ -8,7 +8,7 @@ import type { StringEncoding } from "../ast.ts";
 import type { ComponentInstance } from "../component-instance.ts";
 import type { BorrowScope, Handle } from "../handles.ts";
 import { raiseTrap, trapIf } from "../traps.ts";
-import type { NumericArray, NumericArrayConstructor } from "./typed-arrays.ts";
+import type { NumericArray, NumericKind } from "./typed-arrays.ts";
 
 /** `realloc(old, oldByteLength, alignment, newByteLength)`, a core function. */
 export type Realloc = (old: number, oldBytes: number, alignment: number, newBytes: number) => unknown;
@@ -31,7 +31,7 @@ export class LiftLowerContext {
   /** Second result of storing a string (tagged code units) or a list (elements); the pointer is returned. */
   length = 0;
   /** The whole memory as typed arrays of other kinds, made when they are first needed. */
-  readonly #arrays = new Map<NumericArrayConstructor, NumericArray>();
+  #arrays: (NumericArray | undefined)[] = [];
   /** The call whose arguments are being lifted or lowered: each call that passes borrowed handles sets its own. */
   scope = new CallScope();
 
@@ -52,16 +52,15 @@ export class LiftLowerContext {
     if (this.bytes.length !== 0 || this.#memory === undefined) return;
     this.bytes = Buffer.from(this.#memory.buffer);
     this.view = new DataView(this.#memory.buffer);
-    this.#arrays.clear();
+    this.#arrays = [];
   }
 
   /** The whole memory as a typed array of the given kind: copying by it needs no view per list. */
-  array(kind: NumericArrayConstructor): NumericArray {
-    let array = this.#arrays.get(kind);
-    if (array === undefined) {
-      array = new kind(this.bytes.buffer);
-      this.#arrays.set(kind, array);
-    }
+  array(kind: NumericKind): NumericArray {
+    const known = this.#arrays[kind.slot];
+    if (known !== undefined) return known;
+    const array = new kind.constructor(this.bytes.buffer);
+    this.#arrays[kind.slot] = array;
     return array;
   }
 

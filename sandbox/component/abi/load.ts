@@ -12,7 +12,7 @@ import { MAX_LIST_BYTES } from "./limits.ts";
 import { isScalar, scalars } from "./numbers.ts";
 import { flagsSize, layoutOf, recordLayout, variantLayout } from "./size.ts";
 import { loadString } from "./strings.ts";
-import { arrayConstructor } from "./typed-arrays.ts";
+import { numericKind } from "./typed-arrays.ts";
 import { caseTypes, type Side, type ValueType, type VariantLike } from "./types.ts";
 
 /** Loads the value at an aligned pointer that is known to be within memory. */
@@ -85,12 +85,12 @@ export function listLoader(
     if (length * size > MAX_LIST_BYTES) raiseTrap(`list of ${length} elements is too long`);
     cx.requireRange(pointer, alignment, length * size, "list content");
   };
-  const TypedArray = arrayConstructor(element);
-  if (TypedArray !== undefined) {
+  const numeric = numericKind(element);
+  if (numeric !== undefined) {
     return (cx, pointer, length) => {
       check(cx, pointer, length);
       const start = pointer / size;
-      return cx.array(TypedArray).slice(start, start + length);
+      return cx.array(numeric).slice(start, start + length);
     };
   }
   const load = loader(element, side);
@@ -102,16 +102,25 @@ export function listLoader(
   };
 }
 
+interface FieldLoader {
+  readonly key: string;
+  readonly offset: number;
+  readonly load: Loader;
+}
+
 function recordLoader(types: readonly ValueType[], keys: readonly string[], side: Side): Loader {
   const { offsets } = recordLayout(types);
-  const fields = types.map((type, index) => ({
+  const fields: readonly FieldLoader[] = types.map((type, index) => ({
     key: keys[index] ?? "",
     offset: offsets[index] ?? 0,
     load: loader(type, side),
   }));
   return (cx, pointer) => {
     const record: Record<string, unknown> = {};
-    for (const { key, offset, load } of fields) record[key] = load(cx, pointer + offset);
+    for (let index = 0; index < fields.length; index++) {
+      const field = fields[index] as FieldLoader;
+      record[field.key] = field.load(cx, pointer + field.offset);
+    }
     return record;
   };
 }

@@ -43,8 +43,9 @@ export function parameterLowerer(
     };
   }
   const lowerers = consecutive(types).map(({ type: one, offset }) => flatLowerer(one, slots, offset, side));
+  const { length } = slots;
   return (cx, values) => {
-    const flat: FlatValue[] = [];
+    const flat = new Array<FlatValue>(length);
     for (let index = 0; index < lowerers.length; index++) lowerers[index]?.(cx, values[index], flat);
     return flat;
   };

@@ -24,20 +24,29 @@ export type NumericArrayConstructor = (new (
   readonly BYTES_PER_ELEMENT: number;
 };
 
-const constructors: { readonly [kind: string]: NumericArrayConstructor } = {
-  u8: Uint8Array,
-  s8: Int8Array,
-  u16: Uint16Array,
-  s16: Int16Array,
-  u32: Uint32Array,
-  s32: Int32Array,
-  u64: BigUint64Array,
-  s64: BigInt64Array,
-  f32: Float32Array,
-  f64: Float64Array,
-};
+/** One line per kind of number; the place in this list is where a context keeps its view of that kind. */
+const kinds: readonly (readonly [kind: string, constructor: NumericArrayConstructor])[] = [
+  ["u8", Uint8Array],
+  ["s8", Int8Array],
+  ["u16", Uint16Array],
+  ["s16", Int16Array],
+  ["u32", Uint32Array],
+  ["s32", Int32Array],
+  ["u64", BigUint64Array],
+  ["s64", BigInt64Array],
+  ["f32", Float32Array],
+  ["f64", Float64Array],
+];
+
+/** What lists of one kind of number are in JavaScript. */
+export interface NumericKind {
+  readonly constructor: NumericArrayConstructor;
+  readonly slot: number;
+}
 
 /** The typed array that a list of the element type is in JavaScript; `undefined` for a plain array. */
-export function arrayConstructor(element: ValueType): NumericArrayConstructor | undefined {
-  return Object.hasOwn(constructors, element.kind) ? constructors[element.kind] : undefined;
+export function numericKind(element: ValueType): NumericKind | undefined {
+  const slot = kinds.findIndex(([kind]) => kind === element.kind);
+  const found = kinds[slot];
+  return found === undefined ? undefined : { constructor: found[1], slot };
 }
