@@ -18,7 +18,7 @@ export const syncCommand: FleetCommand = {
 Makes the broker hold what the folder says: compares every message, publishes what is missing or different, reads
 back. A broker that lost everything is refilled.
 
-  --force                replace metadata on the broker that is newer than the folder's
+  --force                replace metadata on the broker that was signed with the fleet's keys and is newer than the folder's
 ${REPOSITORY_USAGE}${BROKER_USAGE}`,
   options: { force: { type: "boolean" }, ...REPOSITORY_OPTIONS, ...BROKER_OPTIONS },
   positionals: [],

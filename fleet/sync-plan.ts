@@ -8,15 +8,18 @@ import { parseChunkList } from "../ota/chunk-list.ts";
 import { OtaError } from "../ota/errors.ts";
 import { MAX_COMPONENT_BYTES, MAX_PAYLOAD_BYTES } from "../ota/limits.ts";
 import { loadTrustedRepository } from "../ota/load-trusted.ts";
-import type { ParsedFile, RepositoryName, TargetInfo } from "../ota/metadata.ts";
+import type { ParsedFile, RepositoryName, RoleName, TargetInfo } from "../ota/metadata.ts";
 import { parseTargetPath, type TargetPath, targetPath } from "../ota/names.ts";
-import { createVerifier } from "../ota/signature.ts";
+import { parseMetadata } from "../ota/parse-metadata.ts";
+import { isSignedBy, nextRoot } from "../ota/root-chain.ts";
+import { createVerifier, type SignatureVerifier } from "../ota/signature.ts";
+import { NOTHING_RECEIVED, type TrustedRepository } from "../ota/trust-state.ts";
 import { verifyRepository } from "../ota/trusted-repository.ts";
 import { FleetError } from "./errors.ts";
 import { ioError, readRange } from "./files.ts";
 import { isConsistent, loadMetadata, type StoredMetadata } from "./metadata-store.ts";
 import { REPOSITORY_NAMES, type Repository, releaseFile } from "./repository.ts";
-import { type SyncItem, type SyncMetadata, type SyncPlan, sha256Hex } from "./sync.ts";
+import { type NextRoot, type SyncItem, type SyncMetadata, type SyncPlan, sha256Hex } from "./sync.ts";
 import { FleetTopics } from "./topics.ts";
 
 export interface PlanOptions {
@@ -34,23 +37,32 @@ export async function planSync(repository: Repository, options: PlanOptions = {}
   const topics = new FleetTopics(repository.settings.fleet);
   const roots: SyncMetadata[] = [];
   const metadata: SyncMetadata[] = [];
+  const nextRoots: NextRoot[] = [];
+  const verifier = await createVerifier();
   let blobs: readonly SyncItem[] = [];
   for (const name of options.repositories ?? REPOSITORY_NAMES) {
     const stored = await loadMetadata(repository, name);
-    await verifyStored(stored, options.nowMs ?? Date.now());
-    for (const root of stored.roots) {
-      roots.push(metadataItem(topics.metadata(name, `${root.metadata.version}.root`), root));
-    }
+    const trusted = verifyStored(stored, options.nowMs ?? Date.now(), verifier);
+    const itemFor = (topic: string, role: RoleName, file: ParsedFile<{ readonly version: number }>) =>
+      metadataItem(topics.metadata(name, topic), file, (payload) =>
+        rightfulVersion(trusted, role, payload, verifier),
+      );
+    for (const root of stored.roots) roots.push(itemFor(`${root.metadata.version}.root`, "root", root));
     for (const role of ["targets", "snapshot", "timestamp"] as const) {
-      metadata.push(metadataItem(topics.metadata(name, role), stored[role]));
+      metadata.push(itemFor(role, role, stored[role]));
     }
+    nextRoots.push(nextRootOf(topics, trusted, verifier));
     if (name === "image" && options.withBlobs !== false)
       blobs = await planBlobs(repository, topics, stored, options.release);
   }
-  return { marker: topics.metadata("image", "1.root"), roots, blobs, metadata };
+  return { marker: topics.metadata("image", "1.root"), roots, nextRoots, blobs, metadata };
 }
 
-function metadataItem(topic: string, file: ParsedFile<{ readonly version: number }>): SyncMetadata {
+function metadataItem(
+  topic: string,
+  file: ParsedFile<{ readonly version: number }>,
+  rightfulVersion: SyncMetadata["rightfulVersion"],
+): SyncMetadata {
   const { bytes } = file;
   return {
     topic,
@@ -58,11 +70,45 @@ function metadataItem(topic: string, file: ParsedFile<{ readonly version: number
     length: bytes.byteLength,
     version: file.metadata.version,
     load: async () => bytes,
+    rightfulVersion,
   };
 }
 
+function rightfulVersion(
+  { repository, root }: TrustedRepository,
+  role: RoleName,
+  payload: Uint8Array,
+  verifier: SignatureVerifier,
+): number | undefined {
+  return unlessRefused(() => {
+    const file = parseMetadata(repository, role, payload);
+    return isSignedBy(root.metadata, role, file, verifier) ? file.metadata.version : undefined;
+  });
+}
+
+function nextRootOf(topics: FleetTopics, trusted: TrustedRepository, verifier: SignatureVerifier): NextRoot {
+  const version = trusted.root.metadata.version + 1;
+  return {
+    topic: topics.metadata(trusted.repository, `${version}.root`),
+    isRightful: (payload) => {
+      const received = { ...NOTHING_RECEIVED, roots: new Map([[version, payload]]) };
+      return unlessRefused(() => nextRoot(trusted, received, verifier, undefined)) !== undefined;
+    },
+  };
+}
+
+/** Undefined for what a device would refuse. */
+function unlessRefused<T>(verify: () => T): T | undefined {
+  try {
+    return verify();
+  } catch (error) {
+    if (error instanceof OtaError) return undefined;
+    throw error;
+  }
+}
+
 /** Walks through the metadata as a device that starts from root 1. */
-async function verifyStored(stored: StoredMetadata, nowMs: number): Promise<void> {
+function verifyStored(stored: StoredMetadata, nowMs: number, verifier: SignatureVerifier): TrustedRepository {
   const { name, roots, timestamp, snapshot, targets } = stored;
   const [first] = roots;
   if (first === undefined || !isConsistent(stored)) {
@@ -77,12 +123,11 @@ async function verifyStored(stored: StoredMetadata, nowMs: number): Promise<void
     snapshot: snapshot.bytes,
     targets: targets.bytes,
   };
-  const verifier = await createVerifier();
   try {
     let { trusted } = loadTrustedRepository(name, first.bytes, {}, verifier);
     for (;;) {
       const verdict = verifyRepository(trusted, received, nowMs, verifier);
-      if (verdict.kind === "current") return;
+      if (verdict.kind === "current") return trusted;
       if (verdict.kind === "incomplete") throw verdict.error;
       trusted = verdict.trusted;
     }

@@ -25,6 +25,15 @@ export interface SyncItem {
 /** A metadata file; `version` is the one that it states. */
 export interface SyncMetadata extends SyncItem {
   readonly version: number;
+  /** The version of what lies on the topic, if it is signed as the folder's root says; undefined for anything else. */
+  rightfulVersion(payload: Uint8Array): number | undefined;
+}
+
+/** The topic of the root after the folder's newest one, where nothing belongs. */
+export interface NextRoot {
+  readonly topic: string;
+  /** Whether a payload is that root, signed by the one before it. */
+  isRightful(payload: Uint8Array): boolean;
 }
 
 /** All that the broker should hold, each list in the order of publishing. */
@@ -32,6 +41,7 @@ export interface SyncPlan {
   /** A topic that is there as soon as the plan's roots are: what a reading waits for (retained.ts). */
   readonly marker: string;
   readonly roots: readonly SyncMetadata[];
+  readonly nextRoots: readonly NextRoot[];
   readonly blobs: readonly SyncItem[];
   readonly metadata: readonly SyncMetadata[];
 }
@@ -39,13 +49,15 @@ export interface SyncPlan {
 export interface SyncReport {
   /** Topics of the metadata that was published. */
   readonly metadataPublished: readonly string[];
+  /** Topics of forged roots that were taken away. */
+  readonly rootsCleared: readonly string[];
   readonly blobsTotal: number;
   readonly blobsPublished: number;
   readonly blobBytesPublished: number;
 }
 
 export interface SyncOptions {
-  /** Overwrite newer metadata on the broker: for an operator who knows that it is forged or given up. */
+  /** Overwrite newer or other metadata on the broker that the fleet's own keys signed: for an operator who knows that it is given up. */
   readonly force?: boolean;
   /** Called after each window of blobs. */
   readonly onProgress?: (progress: { readonly blobsDone: number; readonly blobsTotal: number }) => void;
@@ -65,6 +77,7 @@ export async function syncBroker(
   if (options.force !== true) refuseNewerOnBroker(metadata, held);
 
   const rootsPublished = await publishDifferent(connection, plan.roots, held);
+  const rootsCleared = await clearForgedRoots(connection, plan);
   let blobsPublished = 0;
   let blobBytesPublished = 0;
   for (let start = 0; start < plan.blobs.length; start += BLOB_WINDOW) {
@@ -78,6 +91,7 @@ export async function syncBroker(
   await syncItems(connection, metadata, plan.marker);
   return {
     metadataPublished: [...rootsPublished, ...metadataPublished],
+    rootsCleared,
     blobsTotal: plan.blobs.length,
     blobsPublished,
     blobBytesPublished,
@@ -86,7 +100,7 @@ export async function syncBroker(
 
 interface Held {
   readonly sha256: string;
-  /** What the message says of itself: nothing is verified here. */
+  /** Undefined for what the fleet's keys did not sign. */
   readonly version: number | undefined;
 }
 
@@ -96,26 +110,56 @@ async function readHeldMetadata(
   marker: string,
 ): Promise<ReadonlyMap<string, Held>> {
   const held = new Map<string, Held>();
+  const items = new Map(metadata.map((item) => [item.topic, item]));
   await readRetained(connection, requestFor(metadata, marker), (topic, payload) => {
-    held.set(topic, { sha256: sha256Hex(payload), version: statedVersion(payload) });
+    held.set(topic, { sha256: sha256Hex(payload), version: items.get(topic)?.rightfulVersion(payload) });
   });
   return held;
 }
 
 /**
- * Devices refuse older metadata than they have seen (rollback): publishing it would cut them off.
- * It happens to whoever works on an old copy of the folder.
+ * Devices refuse older metadata than they have seen (rollback), and of two that share a version they keep the first: publishing either
+ * would cut them off. It happens to whoever works on an old copy of the folder. What the fleet's keys did not sign no device has
+ * taken: that is replaced without asking.
  */
 function refuseNewerOnBroker(metadata: readonly SyncMetadata[], held: ReadonlyMap<string, Held>): void {
   for (const item of metadata) {
-    const version = held.get(item.topic)?.version;
-    if (version === undefined || version <= item.version) continue;
-    throw new FleetError(
-      "fleet/broker-newer",
-      `The broker holds version ${version} of ${item.topic}, this folder only ${item.version}: bring the folder up to date first. ` +
-        "If what the broker holds is forged or given up, `skerry sync --force` replaces it (devices that took it will refuse the older version)",
-    );
+    const { version, sha256 } = held.get(item.topic) ?? {};
+    if (version === undefined || version < item.version || sha256 === item.sha256) continue;
+    const what =
+      version === item.version
+        ? `The broker holds another version ${version} of ${item.topic} than this folder`
+        : `The broker holds version ${version} of ${item.topic}, this folder only ${item.version}`;
+    throw new FleetError("fleet/broker-newer", `${what}: ${BRING_UP_TO_DATE}`);
   }
+}
+
+const BRING_UP_TO_DATE =
+  "it was signed with the fleet's keys, in another copy of the folder: bring this one up to date first. " +
+  "If what the broker holds is given up, `skerry sync --force` replaces it (devices that took it will refuse the older version)";
+
+/**
+ * A forged root on the topic after the newest one keeps every device from its updates for as long as it lies there, whatever else the
+ * broker holds, so it goes. A rightful one means that the root was rotated in another copy of the folder.
+ */
+async function clearForgedRoots(connection: BrokerConnection, plan: SyncPlan): Promise<readonly string[]> {
+  const nextRoots = new Map(plan.nextRoots.map((next) => [next.topic, next]));
+  const found = new Map<string, boolean>();
+  const request = { filters: [...nextRoots.keys()], expected: nextRoots.size, marker: plan.marker };
+  await readRetained(connection, request, (topic, payload) => {
+    if (payload.byteLength > 0) found.set(topic, nextRoots.get(topic)?.isRightful(payload) === true);
+  });
+  for (const [topic, isRightful] of found) {
+    if (isRightful) {
+      throw new FleetError(
+        "fleet/broker-newer",
+        `The broker holds ${topic}, this folder does not: ${BRING_UP_TO_DATE}`,
+      );
+    }
+    // MQTT 5.0 §3.3.1.3: a retained message is cleared by an empty one.
+    await connection.publishRetained(topic, new Uint8Array(0));
+  }
+  return [...found.keys()];
 }
 
 async function publishDifferent(
@@ -181,20 +225,6 @@ function notRetaining(wrong: readonly SyncItem[]): FleetError {
     `The broker took ${wrong.length} messages and does not give them back as they were (${example?.topic}, ${example?.length} bytes): check that our user may write and ` +
       "read these topics, and the broker's limits for retained messages and message size; also whether somebody else writes to them",
   );
-}
-
-/** The version that TUF metadata states, read without any trust; undefined if it is none. */
-function statedVersion(payload: Uint8Array): number | undefined {
-  try {
-    const parsed: unknown = JSON.parse(new TextDecoder().decode(payload));
-    if (typeof parsed !== "object" || parsed === null || !("signed" in parsed)) return undefined;
-    const { signed } = parsed;
-    if (typeof signed !== "object" || signed === null || !("version" in signed)) return undefined;
-    return Number.isSafeInteger(signed.version) ? Number(signed.version) : undefined;
-  } catch {
-    // Not JSON: something else lies on the topic, and will be replaced.
-    return undefined;
-  }
 }
 
 export function sha256Hex(bytes: Uint8Array): string {

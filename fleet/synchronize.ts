@@ -23,12 +23,14 @@ export async function syncRepository(
 
 /** Tells a person what a sync did. */
 export function printSyncReport(output: TextOutput, address: BrokerAddress, report: SyncReport): void {
-  const { blobsTotal, blobsPublished, blobBytesPublished, metadataPublished } = report;
+  const { blobsTotal, blobsPublished, blobBytesPublished, metadataPublished, rootsCleared } = report;
   const blobs =
     blobsTotal === 0
       ? ""
       : `${blobsPublished} of ${count(blobsTotal, "blob")} new to it (${count(blobBytesPublished, "byte")}), `;
   const metadata =
     metadataPublished.length === 0 ? "no metadata" : count(metadataPublished.length, "metadata file");
-  output.write(`${address.url}: ${blobs}${metadata} published; verified by reading back\n`);
+  const cleared =
+    rootsCleared.length === 0 ? "" : `, ${count(rootsCleared.length, "forged root")} taken away`;
+  output.write(`${address.url}: ${blobs}${metadata} published${cleared}; verified by reading back\n`);
 }

@@ -3,8 +3,9 @@
  */
 
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { cp, readFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Aedes } from "aedes";
 import test, { type ExecutionContext } from "ava";
@@ -12,11 +13,15 @@ import mqtt, { type MqttClient } from "mqtt";
 import { assignRelease } from "../../fleet/assign.ts";
 import { type BrokerAddress, connectBroker } from "../../fleet/broker.ts";
 import { FleetError, type FleetErrorCode } from "../../fleet/errors.ts";
+import { loadKey } from "../../fleet/keys.ts";
+import { loadMetadata } from "../../fleet/metadata-store.ts";
 import { refreshRepository } from "../../fleet/refresh.ts";
 import type { Repository } from "../../fleet/repository.ts";
 import { syncBroker } from "../../fleet/sync.ts";
 import { planSync } from "../../fleet/sync-plan.ts";
 import { syncRepository } from "../../fleet/synchronize.ts";
+import { signMetadata } from "../../ota/sign-metadata.ts";
+import { createSigner, generateSeed } from "../../ota/signature.ts";
 import { freePort, type Mosquitto, type MosquittoOptions, startMosquitto } from "../support/mosquitto.ts";
 import { requireTool } from "../support/tools.ts";
 import { componentBytes, newRepository, publish } from "./fixture.ts";
@@ -178,6 +183,60 @@ test("an old copy of the folder does not overwrite newer metadata, unless forced
   const error = await t.throwsAsync(syncBroker(connection, oldPlan), code("fleet/broker-newer"));
   t.regex(error?.message ?? "", /version 3 of skerry\/v1\/demo\/image\/snapshot, this folder only 2/);
   t.is((await syncBroker(connection, oldPlan, { force: true })).metadataPublished.length, 4);
+});
+
+test("metadata that nobody rightful signed is replaced without --force, whatever version it states", async (t) => {
+  if (!requireTool(t, "mosquitto")) return;
+  const broker = await start(t);
+  const repository = await assignedRepository(t);
+  await syncRepository(repository, { url: broker.url });
+  const { timestamp } = await loadMetadata(repository, "image");
+  const stranger = await createSigner(await generateSeed());
+  const forged = await signMetadata({ ...timestamp.signedJson, version: 999 }, [stranger]);
+  const vandal = await client(t, broker);
+  await vandal.publishAsync("skerry/v1/demo/image/timestamp", Buffer.from(forged), { qos: 1, retain: true });
+  const report = await syncRepository(repository, { url: broker.url });
+  t.deepEqual(report.metadataPublished, ["skerry/v1/demo/image/timestamp"]);
+});
+
+test("two copies of the folder that went on from the same version: the second one is refused, unless forced", async (t) => {
+  if (!requireTool(t, "mosquitto")) return;
+  const broker = await start(t);
+  const repository = await assignedRepository(t);
+  await syncRepository(repository, { url: broker.url });
+  const copy = { ...repository, folder: join(repository.folder, "..", "copy") };
+  await cp(repository.folder, copy.folder, { recursive: true });
+  await publish(repository, { version: "1.1.0" });
+  await publish(copy, { version: "1.2.0" });
+  await syncRepository(repository, { url: broker.url });
+  const error = await t.throwsAsync(syncRepository(copy, { url: broker.url }), code("fleet/broker-newer"));
+  t.regex(error?.message ?? "", /another version 3 of skerry\/v1\/demo\/image\/targets/);
+  await t.notThrowsAsync(syncRepository(copy, { url: broker.url }, { force: true }));
+});
+
+test("a forged root after the newest one, which would stop every device, is taken away", async (t) => {
+  if (!requireTool(t, "mosquitto")) return;
+  const broker = await start(t);
+  const repository = await assignedRepository(t);
+  await syncRepository(repository, { url: broker.url });
+  const topic = "skerry/v1/demo/image/2.root";
+  const vandal = await client(t, broker);
+  await vandal.publishAsync(topic, "no root", { qos: 1, retain: true });
+  t.deepEqual((await syncRepository(repository, { url: broker.url })).rootsCleared, [topic]);
+  t.deepEqual((await syncRepository(repository, { url: broker.url })).rootsCleared, []);
+});
+
+test("a root that was rotated in another copy of the folder is no forgery: the old copy is refused", async (t) => {
+  if (!requireTool(t, "mosquitto")) return;
+  const broker = await start(t);
+  const repository = await assignedRepository(t);
+  await syncRepository(repository, { url: broker.url });
+  const { roots } = await loadMetadata(repository, "image");
+  const signer = await loadKey(repository.settings.keysFolder, "image-root");
+  const rotated = await signMetadata({ ...roots[0]?.signedJson, version: 2 }, [signer]);
+  const other = await client(t, broker);
+  await other.publishAsync("skerry/v1/demo/image/2.root", Buffer.from(rotated), { qos: 1, retain: true });
+  await t.throwsAsync(syncRepository(repository, { url: broker.url }), code("fleet/broker-newer"));
 });
 
 test("a broker that keeps no retained messages is told apart from a filled one", async (t) => {
