@@ -7,6 +7,9 @@ const USAGE = `usage: skerry <command> [options]
 on the device
   agent       run the agent:  skerry agent --config device.toml
 
+on the author's machine
+  module      run or inspect a module without an agent:  skerry module run module.wasm
+
 on the operator's machine
   keys        create the keys and the repository folder of a fleet:  skerry keys init
   publish     add a release of a module:  skerry publish module.wasm --manifest module.toml
@@ -39,6 +42,10 @@ export async function main(argv: readonly string[]): Promise<number> {
   if (command === "agent") {
     const { runAgentCommand } = await import("./agent/cli.ts");
     return runAgentCommand(rest, io);
+  }
+  if (command === "module") {
+    const { runModuleCommand } = await import("./agent/module-command.ts");
+    return runModuleCommand(rest, io);
   }
   if (FLEET_COMMANDS.has(command)) {
     const { runFleetCommand } = await import("./fleet/main.ts");

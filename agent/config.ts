@@ -73,6 +73,17 @@ export async function loadConfig(path: string): Promise<AgentConfig> {
 }
 
 /**
+ * Reads the hardware and the grants of a configuration file, and nothing else of it: for modules that are run without
+ * an agent, where a file with these tables alone will do.
+ *
+ * @throws AgentError `config/…`
+ */
+export async function loadPolicy(path: string): Promise<DevicePolicy> {
+  const document = await parseToml(await readConfigText(path), basename(path), configError);
+  return readPolicy(readTable(document), document, dirname(resolve(path)));
+}
+
+/**
  * Parses the text of a configuration file. No effects; `path` is for messages and for relative paths.
  *
  * @throws AgentError `config/…` with the line

@@ -66,7 +66,9 @@ export type AgentOwnErrorCode =
   /** A message on the command topic that is no command. */
   | "agent/command-malformed"
   /** The module named in a command can't be restarted now. */
-  | "agent/not-restartable";
+  | "agent/not-restartable"
+  /** A module that is run by hand requests what the policy file does not grant. */
+  | "agent/not-granted";
 
 export type AgentErrorCode = ConfigErrorCode | LinkErrorCode | AgentOwnErrorCode;
 

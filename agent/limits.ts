@@ -116,3 +116,12 @@ export const STATE_DELAY_MS = 20;
 
 /** How long the agent does nothing of note before the heap is collected, in milliseconds: an update's steps come closer together. */
 export const HEAP_COLLECTION_DELAY_MS = 5_000;
+
+/** Linear memory of a module that is run by hand and whose manifest does not say, in bytes. */
+export const RUN_MEMORY_BYTES = 256 * 1024 * 1024;
+
+/** JavaScript heap of its worker, in MiB. */
+export const RUN_HEAP_MIB = 256;
+
+/** From the end of its time to the end of its worker, in milliseconds. */
+export const RUN_STOP_GRACE_MS = 500;

@@ -13,7 +13,7 @@
 
 import { SandboxError } from "./errors.ts";
 import { MAX_FRAME_BYTES } from "./limits.ts";
-import type { LogLevel, ModuleEnd, ModuleGrants, World } from "./module-spec.ts";
+import type { LogLevel, ModuleEnd, ModuleFolder, ModuleGrants, Stdio, World } from "./module-spec.ts";
 
 /** What a module asks of the agent. `name` is a sensor's or a port's in the device's policy. */
 export type HostCall =
@@ -29,7 +29,8 @@ export type HostCall =
   /** The frame's payload is what to send. */
   | { readonly call: "write-serial"; readonly name: string }
   /** The frame's payload is the message. */
-  | { readonly call: "publish"; readonly topic: string };
+  | { readonly call: "publish"; readonly topic: string }
+  | { readonly call: "read-stdin"; readonly maxBytes: number; readonly timeoutMs: number };
 
 /** The answer to a call; which one an `ok` is follows from the call. */
 export type HostReply =
@@ -64,6 +65,8 @@ export interface WorkerStart {
   readonly world: World;
   readonly env: Readonly<Record<string, string>>;
   readonly args: readonly string[];
+  readonly folders: readonly ModuleFolder[];
+  readonly stdio: Stdio;
   readonly grants: ModuleGrants;
   readonly memoryBytes: number;
   readonly logLinesPerSecond: number;

@@ -70,7 +70,8 @@ export class HostCalls {
 
   /** Answers one call; never rejects, but does not answer any more after `close`. */
   async answer(request: HostCall, payload: Uint8Array): Promise<Reply> {
-    const waitMs = this.#calls.reserve(performance.now());
+    // Standard input belongs to whoever runs the module by hand: it is as fast as it comes.
+    const waitMs = request.call === "read-stdin" ? 0 : this.#calls.reserve(performance.now());
     if (waitMs > 0) {
       const perSecond = this.#limits.hostCallsPerSecond;
       this.#notes.limited("limit/host-call-rate", `more than ${perSecond} calls per second: they wait`);
@@ -115,6 +116,8 @@ export class HostCalls {
         return this.#writeSerial(request.name, payload);
       case "publish":
         return this.#publish(request.topic, payload);
+      case "read-stdin":
+        return this.#readStdin(request.maxBytes, request.timeoutMs);
     }
   }
 
@@ -184,6 +187,18 @@ export class HostCalls {
     return outcome.tag === "err"
       ? refusal(outcome.code)
       : { head: { tag: "count", count: outcome.value }, payload: NO_PAYLOAD };
+  }
+
+  /** `done` is the end of the input. */
+  async #readStdin(maxBytes: number, timeoutMs: number): Promise<Reply> {
+    const outcome = await this.#services.readStdin?.(maxBytes, timeoutMs);
+    if (outcome === undefined) {
+      return DONE;
+    }
+    if (outcome.tag === "err") {
+      return refusal(outcome.code);
+    }
+    return outcome.value.byteLength === 0 ? DONE : { head: { tag: "bytes" }, payload: outcome.value };
   }
 
   async #publish(topic: string, payload: Uint8Array): Promise<Reply> {

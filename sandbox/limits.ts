@@ -51,6 +51,12 @@ export const MAX_SERIAL_BYTES = 4096;
 /** Longest wait of one serial read, in milliseconds (stated in wit/deps/skerry-device/serial.wit). */
 export const MAX_SERIAL_TIMEOUT_MS = 10_000;
 
+/** One read of standard input by a module that is run by hand, in bytes. */
+export const MAX_STDIN_BYTES = 4096;
+
+/** Longest wait for standard input before the worker asks again, in milliseconds: timers fire at once beyond 2^31. */
+export const MAX_STDIN_WAIT_MS = 60_000;
+
 /** One log line, in UTF-16 code units; longer ones are cut. */
 export const MAX_LOG_LINE_LENGTH = 1024;
 

@@ -96,7 +96,9 @@ class ModuleHost implements RunningModule {
 
   start(): void {
     try {
-      this.#worker = createWorker(this.#controlMemory, this.#spec.limits.heapMiB ?? limits.DEFAULT_HEAP_MIB);
+      const heapMiB = this.#spec.limits.heapMiB ?? limits.DEFAULT_HEAP_MIB;
+      const withFolders = (this.#spec.folders ?? []).length > 0;
+      this.#worker = createWorker(this.#controlMemory, heapMiB, withFolders);
       this.#listen(this.#worker);
       this.#post({ kind: "start", start: workerStart(this.#spec) });
     } catch (error) {

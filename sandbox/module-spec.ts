@@ -6,6 +6,8 @@ import type { LimitCode, SandboxErrorCode } from "./errors.ts";
 /** `command` runs `wasi:cli/run` until it returns; `reactor` is called at its start, by a timer and for its health. */
 export type World = "command" | "reactor";
 
+export type Stdio = "log" | "inherit";
+
 /** What a module may reach, by the policy's names. Everything else is refused, whatever the worker says. */
 export interface ModuleGrants {
   readonly sensors: readonly string[];
@@ -18,6 +20,7 @@ export interface ModuleGrants {
 export interface ModuleLimits {
   /** All linear memories together. */
   readonly memoryBytes?: number;
+  /** `Infinity`: however long it takes. */
   readonly callDeadlineMs?: number;
   readonly startDeadlineMs?: number;
   readonly hostCallsPerSecond?: number;
@@ -28,8 +31,25 @@ export interface ModuleLimits {
   readonly heapMiB?: number;
 }
 
+/** A folder of the host that the module may use, and nothing beside it. */
+export interface ModuleFolder {
+  /** Absolute; it exists. */
+  readonly hostPath: string;
+  /** What the module calls it: `/data`. */
+  readonly guestPath: string;
+  /** What may lie in it, if that is bounded. */
+  readonly quota?: FolderQuota;
+}
+
+interface FolderQuota {
+  /** Sizes of all files together, in bytes. */
+  readonly maxBytes: number;
+  /** Files, folders and links together. */
+  readonly maxEntries: number;
+}
+
 export interface ModuleSpec {
-  /** `publisher/name`. */
+  /** `publisher/name`; the name of the file for a module that is run by hand. The program's name for the guest. */
   readonly name: string;
   readonly version: string;
   /** The component's file; it is read by the worker and not held open. */
@@ -39,6 +59,13 @@ export interface ModuleSpec {
   readonly env: Readonly<Record<string, string>>;
   /** Arguments after the program's name. */
   readonly args: readonly string[];
+  /** The folders that it finds open; without them it has no files at all. */
+  readonly folders?: readonly ModuleFolder[];
+  /**
+   * `log`, the default: stdin is at its end, stdout and stderr become log lines. `inherit`: they are this process's
+   * own, for a module that is run by hand; stdin comes through `ModuleServices.readStdin`.
+   */
+  readonly stdio?: Stdio;
   /** Reactor: time between two `on-timer` calls. Without it none are made. */
   readonly intervalMs?: number;
   readonly grants: ModuleGrants;
@@ -90,6 +117,11 @@ export interface ModuleServices {
   writeSerial(name: string, data: Uint8Array): Promise<Outcome<number, SerialErrorCode>>;
   /** `topic` is relative to the module: `telemetry/temperature`. */
   publish(topic: string, payload: Uint8Array): Promise<Outcome<void, "unavailable">>;
+  /**
+   * At least one byte of standard input and at most `maxBytes`, or none at its end; `timed-out` when none came within
+   * `timeoutMs`. Without this function standard input is at its end.
+   */
+  readStdin?(maxBytes: number, timeoutMs: number): Promise<Outcome<Uint8Array, "timed-out">>;
 }
 
 /** `info`: stdout; `error`: stderr; `warning`: the host's own remarks about the module. */

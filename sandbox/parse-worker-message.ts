@@ -11,6 +11,8 @@ import {
   MAX_LOG_LINE_LENGTH,
   MAX_REPORT_LENGTH,
   MAX_SERIAL_BYTES,
+  MAX_STDIN_BYTES,
+  MAX_STDIN_WAIT_MS,
 } from "./limits.ts";
 import type { LogLevel, ModuleEnd } from "./module-spec.ts";
 
@@ -83,6 +85,12 @@ function parseCall(request: Fields): HostCall {
         name: text(request, "name", MAX_DEVICE_NAME_LENGTH),
         maxBytes: Math.min(integer(request, "maxBytes"), MAX_SERIAL_BYTES),
         timeoutMs: integer(request, "timeoutMs"),
+      };
+    case "read-stdin":
+      return {
+        call,
+        maxBytes: Math.min(integer(request, "maxBytes"), MAX_STDIN_BYTES),
+        timeoutMs: Math.min(integer(request, "timeoutMs"), MAX_STDIN_WAIT_MS),
       };
     case "publish":
       // Longer topics than the interface allows are answered with its own error, not by ending the module.

@@ -1,12 +1,19 @@
 /** Makes the thread that one module runs in. */
 
+import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 import type { WorkerStart } from "./channel.ts";
 import * as limits from "./limits.ts";
 import type { ModuleSpec } from "./module-spec.ts";
 
 /** A thread with bounded heap and stack, without the agent's environment, arguments or standard streams. */
-export function createWorker(controlMemory: SharedArrayBuffer, heapMiB: number): Worker {
+export function createWorker(
+  controlMemory: SharedArrayBuffer,
+  heapMiB: number,
+  withFolders: boolean,
+): Worker {
+  // Workers made from now on have `gc`; theirs is JavaScript's, which a guest does not see.
+  setFlagsFromString("--expose-gc");
   return new Worker(workerUrl(), {
     workerData: controlMemory,
     env: {},
@@ -15,7 +22,8 @@ export function createWorker(controlMemory: SharedArrayBuffer, heapMiB: number):
     stdin: false,
     stdout: true,
     stderr: true,
-    trackUnmanagedFds: false,
+    // The descriptors of a worker's open files are to be closed with it, however it ends.
+    trackUnmanagedFds: withFolders,
     resourceLimits: {
       maxOldGenerationSizeMb: heapMiB,
       maxYoungGenerationSizeMb: limits.WORKER_YOUNG_GENERATION_MIB,
@@ -38,6 +46,8 @@ export function workerStart(spec: ModuleSpec): WorkerStart {
     world: spec.world,
     env: spec.env,
     args: spec.args,
+    folders: spec.folders ?? [],
+    stdio: spec.stdio ?? "log",
     grants: spec.grants,
     memoryBytes: spec.limits.memoryBytes ?? limits.DEFAULT_MEMORY_BYTES,
     logLinesPerSecond: spec.limits.logLinesPerSecond ?? limits.DEFAULT_LOG_LINES_PER_SECOND,

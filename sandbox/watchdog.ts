@@ -21,15 +21,21 @@ export class Watchdog {
     this.#onExpired = onExpired;
   }
 
-  /** Watches one call; `what` names it in the message. */
+  /** Watches one call; `what` names it in the message. A deadline may be `Infinity`, here and below. */
   watchCall(what: string, deadlineMs: number): void {
     this.rest();
+    if (deadlineMs === Number.POSITIVE_INFINITY) {
+      return;
+    }
     this.#timer = setTimeout(() => this.#onExpired(`${what} took longer than ${deadlineMs} ms`), deadlineMs);
   }
 
   /** Watches that the module calls the host at least every `deadlineMs`. */
   watchActivity(deadlineMs: number): void {
     this.rest();
+    if (deadlineMs === Number.POSITIVE_INFINITY) {
+      return;
+    }
     let seenCount = this.#control.activityCount();
     let silentSamples = 0;
     this.#timer = setInterval(() => {

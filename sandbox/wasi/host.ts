@@ -12,9 +12,9 @@ import type { WorkerStart } from "../channel.ts";
 import type { WasiInterface } from "../imports.ts";
 import type { ModuleSession } from "../module-session.ts";
 import { createClocks } from "./clocks.ts";
-import { createPolling } from "./poll.ts";
+import { createPolling, type Polling } from "./poll.ts";
 import { createRandom } from "./random.ts";
-import { createStdio, ModuleLog } from "./stdio.ts";
+import { createStdio, ModuleLog, type StandardStreams } from "./stdio.ts";
 
 export interface WasiHost {
   readonly interfaces: Readonly<Record<WasiInterface, object>>;
@@ -31,19 +31,20 @@ export async function createWasiHost(
   const polling = createPolling(session);
   const clocks = createClocks(session, polling);
   const random = createRandom(session);
-  const stdio = createStdio(session, new ModuleLog(session, start.logLinesPerSecond));
+  const stdio = await loadStdio(session, start, polling);
   const cli = createCli({ environment: start.env, arguments: [start.name, ...start.args] });
   const interfaces = {
-    "wasi:cli/environment": cli.environment,
+    // Every path of a module starts at a folder that it was given: there is no current one.
+    "wasi:cli/environment": { ...cli.environment, initialCwd: () => undefined },
     "wasi:cli/exit": createExit(session),
     "wasi:cli/stderr": stdio.stderr,
     "wasi:cli/stdin": stdio.stdin,
     "wasi:cli/stdout": stdio.stdout,
     "wasi:cli/terminal-input": cli.terminalInput,
     "wasi:cli/terminal-output": cli.terminalOutput,
-    "wasi:cli/terminal-stderr": cli.terminalStderr,
-    "wasi:cli/terminal-stdin": cli.terminalStdin,
-    "wasi:cli/terminal-stdout": cli.terminalStdout,
+    "wasi:cli/terminal-stderr": { getTerminalStderr: () => stdio.terminal("stderr") },
+    "wasi:cli/terminal-stdin": { getTerminalStdin: () => stdio.terminal("stdin") },
+    "wasi:cli/terminal-stdout": { getTerminalStdout: () => stdio.terminal("stdout") },
     "wasi:clocks/monotonic-clock": clocks.monotonicClock,
     "wasi:clocks/wall-clock": clocks.wallClock,
     "wasi:filesystem/preopens": { getDirectories: () => [] },
@@ -56,6 +57,18 @@ export async function createWasiHost(
     "wasi:random/random": random.random,
   };
   return { interfaces, end: () => stdio.end() };
+}
+
+async function loadStdio(
+  session: ModuleSession,
+  start: WorkerStart,
+  polling: Polling,
+): Promise<StandardStreams> {
+  if (start.stdio === "log") {
+    return createStdio(session, new ModuleLog(session, start.logLinesPerSecond), polling);
+  }
+  const { createInheritedStdio } = await import("./inherited-stdio.ts");
+  return createInheritedStdio(session, polling);
 }
 
 /** Without a folder no descriptor can come into being; the classes are there so that libc links. */

@@ -13,6 +13,21 @@ import type { ModuleSession } from "../module-session.ts";
 import type { LogLevel } from "../module-spec.ts";
 import { TokenBucket } from "../token-bucket.ts";
 import { LogLines } from "./log-lines.ts";
+import type { Polling } from "./poll.ts";
+
+export type InputStream = ReturnType<typeof inputStreamCreate>;
+export type OutputStream = ReturnType<typeof outputStreamCreate>;
+
+/** `wasi:cli`'s three streams, and what is known of each. */
+export interface StandardStreams {
+  readonly stdin: { getStdin(): InputStream };
+  readonly stdout: { getStdout(): OutputStream };
+  readonly stderr: { getStderr(): OutputStream };
+  /** An object that stands for the terminal that the stream is connected to, if it is. */
+  terminal(stream: "stdin" | "stdout" | "stderr"): object | undefined;
+  /** To be called when the module has ended. */
+  end(): void;
+}
 
 /** Lines that may come at once, as a multiple of the rate: a start prints a banner. */
 const BURST_SECONDS = 2;
@@ -44,7 +59,7 @@ export class ModuleLog {
   }
 }
 
-export function createStdio(session: ModuleSession, log: ModuleLog) {
+export function createStdio(session: ModuleSession, log: ModuleLog, polling: Polling): StandardStreams {
   const stdoutLines = new LogLines((text) => log.line("info", text));
   const stderrLines = new LogLines((text) => log.line("error", text));
 
@@ -53,8 +68,8 @@ export function createStdio(session: ModuleSession, log: ModuleLog) {
       write(bytes: Uint8Array) {
         session.enterHost();
         lines.write(bytes);
-        return BigInt(bytes.byteLength);
       },
+      subscribe: () => polling.always(),
     });
   }
 
@@ -66,10 +81,12 @@ export function createStdio(session: ModuleSession, log: ModuleLog) {
             session.enterHost();
             throw { tag: "closed" };
           },
+          subscribe: () => polling.always(),
         }),
     },
     stdout: { getStdout: () => streamInto(stdoutLines) },
     stderr: { getStderr: () => streamInto(stderrLines) },
+    terminal: () => undefined,
     /** Sends what was written without a line's end. */
     end(): void {
       stdoutLines.end();

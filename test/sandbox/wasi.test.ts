@@ -19,6 +19,8 @@ const start: WorkerStart = {
   world: "command",
   env: { THERMO_PERIOD_MS: "10", EMPTY: "" },
   args: ["--verbose"],
+  folders: [],
+  stdio: "log",
   grants: { sensors: [], serial: [], publish: [] },
   memoryBytes: 1024,
   logLinesPerSecond: 100,
@@ -165,14 +167,14 @@ test("random bytes without bound are refused", (t) => {
 
 test("stdin is closed", (t) => {
   const { session } = newSession();
-  const stdin = createStdio(session, new ModuleLog(session, 10)).stdin.getStdin();
+  const stdin = createStdio(session, new ModuleLog(session, 10), createPolling(session)).stdin.getStdin();
   const thrown = t.throws(() => stdin.blockingRead(10n), { any: true });
   t.deepEqual(thrown as unknown, { tag: "closed" });
 });
 
 test("stdout outlives the streams that were got and dropped before, as Rust's standard library does", (t) => {
   const { session, messages } = newSession();
-  const { stdout } = createStdio(session, new ModuleLog(session, 10));
+  const { stdout } = createStdio(session, new ModuleLog(session, 10), createPolling(session));
   for (const text of ["one\n", "two\n"]) {
     const stream = stdout.getStdout();
     stream.blockingWriteAndFlush(Buffer.from(text));
@@ -186,7 +188,7 @@ test("stdout outlives the streams that were got and dropped before, as Rust's st
 
 test("a flush does not break a line in two", (t) => {
   const { session, messages } = newSession();
-  const stderr = createStdio(session, new ModuleLog(session, 10)).stderr.getStderr();
+  const stderr = createStdio(session, new ModuleLog(session, 10), createPolling(session)).stderr.getStderr();
   stderr.blockingWriteAndFlush(Buffer.from("one "));
   stderr.blockingWriteAndFlush(Buffer.from("line\n"));
   t.deepEqual(messages, [{ kind: "log", level: "error", text: "one line" }]);

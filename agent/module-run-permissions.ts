@@ -1,0 +1,82 @@
+/** What a module that is run by hand may do: what its manifest requests and a policy file grants, as on a device. */
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { decideGrants, type Grant } from "../devices/grants.ts";
+import type { DevicePolicy } from "../devices/policy.ts";
+import type { Manifest } from "../ota/manifest.ts";
+import type { ModuleGrants, World } from "../sandbox/module-spec.ts";
+import { AgentError } from "./errors.ts";
+import type { ModuleRunOptions } from "./module-run-options.ts";
+
+export interface RunPermissions {
+  /** The manifest's, or the file's name. */
+  readonly name: string;
+  readonly version: string;
+  readonly world: World;
+  readonly env: Readonly<Record<string, string>>;
+  readonly intervalMs: number | undefined;
+  readonly memoryBytes: number | undefined;
+  readonly grants: ModuleGrants;
+  readonly policy: DevicePolicy;
+}
+
+const NO_POLICY: DevicePolicy = { sensors: new Map(), serialPorts: new Map(), grants: [] };
+
+/**
+ * Reads the policy and the manifest that the options name.
+ *
+ * @throws AgentError or OtaError: a file can't be read or is wrong, or a request is not granted
+ */
+export async function readPermissions(options: ModuleRunOptions): Promise<RunPermissions> {
+  const policy = options.policyPath === undefined ? NO_POLICY : await readPolicy(options.policyPath);
+  if (options.manifestPath !== undefined) {
+    return requested(await readManifest(options.manifestPath), policy);
+  }
+  return {
+    name: basename(options.componentPath),
+    version: "0.0.0",
+    world: "command",
+    env: {},
+    intervalMs: undefined,
+    memoryBytes: undefined,
+    grants: grantedToAll(policy.grants),
+    policy,
+  };
+}
+
+function requested(manifest: Manifest, policy: DevicePolicy): RunPermissions {
+  const { name, version, world, env, intervalMs, request } = manifest;
+  const decision = decideGrants(policy, name, request);
+  if (decision.kind === "refused") {
+    const refusals = decision.refusals.map(({ message }) => message).join("; ");
+    throw new AgentError("agent/not-granted", refusals);
+  }
+  const { sensors, serial, publish, memoryBytes } = decision.grants;
+  return {
+    ...{ name, version, world, env, intervalMs, memoryBytes, policy },
+    grants: { sensors, serial, publish },
+  };
+}
+
+/** Without a name and a request a module gets what every module would: the grants for all of them together. */
+function grantedToAll(grants: readonly Grant[]): ModuleGrants {
+  const forAll = grants.filter(({ module }) => module === "*/*");
+  return {
+    sensors: forAll.flatMap(({ sensor }) => sensor),
+    serial: forAll.flatMap(({ serial }) => serial),
+    publish: forAll.flatMap(({ publish }) => publish),
+  };
+}
+
+async function readPolicy(path: string): Promise<DevicePolicy> {
+  const { loadPolicy } = await import("./config.ts");
+  return loadPolicy(path);
+}
+
+async function readManifest(path: string): Promise<Manifest> {
+  const { parseManifest } = await import("../ota/manifest.ts");
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw new AgentError("config/unreadable", `cannot read ${path}`, { cause });
+  });
+  return parseManifest(bytes, basename(path));
+}

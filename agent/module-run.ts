@@ -1,0 +1,145 @@
+/**
+ * `skerry module run`: one module in the agent's sandbox, without the agent, for its author and for CI.
+ *
+ * The module has this process's standard streams, and of everything else only what was named: folders, variables, and
+ * what a policy file grants. Exit codes: the module's own; 124 when its time was over, 125 when it was refused before
+ * it ran, 134 when it trapped or a limit ended it, 2 for wrong usage.
+ */
+import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import type { ModuleDevices } from "../devices/registry.ts";
+import type { ModuleEnd, ModuleFolder, ModuleServices } from "../sandbox/module-spec.ts";
+import { AgentError } from "./errors.ts";
+import { RUN_HEAP_MIB, RUN_MEMORY_BYTES, RUN_STOP_GRACE_MS } from "./limits.ts";
+import type { ModuleCommandIo } from "./module-command.ts";
+import { type ModuleRunOptions, parseModuleRunOptions } from "./module-run-options.ts";
+import { readPermissions } from "./module-run-permissions.ts";
+import { StandardInput } from "./standard-input.ts";
+
+const USAGE = `usage: skerry module run <component.wasm> [options] [-- ARGUMENTS]
+
+  --dir HOST::GUEST     let the module use a folder, which it finds as GUEST (may be repeated)
+  --env NAME=VALUE      set one of the module's environment variables (may be repeated)
+  --policy FILE         the devices and grants of a device.toml
+  --manifest FILE       the module's module.toml: what it requests of the policy, its variables, its memory.
+                        Without it the module gets what the policy grants to every module ("*/*")
+  --memory SIZE         the most linear memory (default: the manifest's, or 256MiB)
+  --timeout DURATION    end the module after this time
+  --help                print this
+
+Nothing is granted that is not named here. A reactor runs until it is interrupted.
+Exit code: the module's; 124 timed out, 125 refused before it ran, 134 trapped or ended by a limit.
+`;
+
+const EXIT_TIMED_OUT = 124;
+const EXIT_REFUSED = 125;
+const EXIT_TRAPPED = 134;
+
+/** Runs the command (without the words `skerry module run`) and resolves to its exit code. */
+export async function moduleRunCommand(argv: readonly string[], io: ModuleCommandIo): Promise<number> {
+  const parsed = parseModuleRunOptions(argv);
+  if (parsed.kind === "help") {
+    io.stdout.write(USAGE);
+    return 0;
+  }
+  if (parsed.kind === "wrong") {
+    io.stderr.write(`error: ${parsed.message}\n\n${USAGE}`);
+    return 2;
+  }
+  try {
+    return await runModule(parsed.options, io);
+  } catch (error) {
+    if (!(error instanceof Error) || !("code" in error)) throw error;
+    io.stderr.write(`error: ${error.message} (${error.code})\n`);
+    return EXIT_REFUSED;
+  }
+}
+
+async function runModule(options: ModuleRunOptions, io: ModuleCommandIo): Promise<number> {
+  const permissions = await readPermissions(options);
+  const { openDevices } = await import("../devices/registry.ts");
+  const { startModule } = await import("../sandbox/module-host.ts");
+  const input = new StandardInput(() => process.stdin);
+  const devices = await openDevices(permissions.policy);
+  const { name, version, world, intervalMs, grants } = permissions;
+  const module = startModule(
+    {
+      name,
+      version,
+      componentPath: options.componentPath,
+      world,
+      env: { ...permissions.env, ...options.env },
+      args: options.args,
+      folders: await checkedFolders(options.folders),
+      stdio: "inherit",
+      ...(intervalMs === undefined ? {} : { intervalMs }),
+      grants,
+      limits: {
+        memoryBytes: options.memoryBytes ?? permissions.memoryBytes ?? RUN_MEMORY_BYTES,
+        callDeadlineMs: Number.POSITIVE_INFINITY,
+        heapMiB: RUN_HEAP_MIB,
+      },
+    },
+    services(devices.forModule(name, grants), input, io),
+    {
+      limited: (code, message) => io.stderr.write(`warning: ${message} (${code})\n`),
+      timerFailed: (message) => io.stderr.write(`warning: on-timer: ${message}\n`),
+    },
+  );
+  const timer =
+    options.timeoutMs === undefined
+      ? undefined
+      : setTimeout(() => void module.stop(RUN_STOP_GRACE_MS), options.timeoutMs);
+  const end = await module.done;
+  clearTimeout(timer);
+  input.close();
+  await devices.close();
+  return exitCodeOf(end, options, name, io);
+}
+
+/** Nobody but the timer stops a module here. */
+function exitCodeOf(end: ModuleEnd, options: ModuleRunOptions, name: string, io: ModuleCommandIo): number {
+  switch (end.kind) {
+    case "exited":
+      return end.exitCode;
+    case "stopped":
+      io.stderr.write(`error: ${name} was ended after ${options.timeoutMs} ms\n`);
+      return EXIT_TIMED_OUT;
+    case "trapped":
+      io.stderr.write(`error: ${name}: ${end.message} (${end.code})\n${end.stack}\n`);
+      return EXIT_TRAPPED;
+    case "failed":
+      io.stderr.write(`error: ${name}: ${end.message} (${end.code})\n`);
+      return end.code.startsWith("limit/") ? EXIT_TRAPPED : EXIT_REFUSED;
+  }
+}
+
+async function checkedFolders(folders: ModuleRunOptions["folders"]): Promise<ModuleFolder[]> {
+  return Promise.all(
+    folders.map(async ({ hostPath, guestPath }) => {
+      const status = await stat(hostPath).catch((cause: unknown) => {
+        throw new AgentError("config/file-missing", `--dir ${hostPath}: there is no such folder`, { cause });
+      });
+      if (!status.isDirectory()) {
+        throw new AgentError("config/file-missing", `--dir ${hostPath}: is no folder`);
+      }
+      return { hostPath: resolve(hostPath), guestPath };
+    }),
+  );
+}
+
+/** Devices as on a device; what is published is shown on standard error. */
+function services(devices: ModuleDevices, input: StandardInput, io: ModuleCommandIo): ModuleServices {
+  return {
+    readSensor: (sensor) => devices.readSensor(sensor),
+    openSerial: (port) => devices.openSerial(port),
+    closeSerial: (port) => devices.closeSerial(port),
+    readSerial: (port, maxBytes, timeoutMs) => devices.readSerial(port, maxBytes, timeoutMs),
+    writeSerial: (port, data) => devices.writeSerial(port, data),
+    publish: async (topic, payload) => {
+      io.stderr.write(`published ${topic}: ${Buffer.from(payload).toString()}\n`);
+      return { tag: "ok", value: undefined };
+    },
+    readStdin: (maxBytes, timeoutMs) => input.read(maxBytes, timeoutMs),
+  };
+}

@@ -1,0 +1,137 @@
+/** `skerry module run` and `skerry module inspect`, in processes of their own. */
+
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import test, { type ExecutionContext } from "ava";
+import { commandText, componentFile } from "../support/modules.ts";
+import { skerry } from "../support/skerry-command.ts";
+
+const guest = (name: string) => fileURLToPath(new URL(`../sandbox/guests/${name}.wasm`, import.meta.url));
+const thermo = fileURLToPath(new URL("../../examples/thermo-c", import.meta.url));
+
+async function policyFile(t: ExecutionContext, grant: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "skerry-policy-"));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const sensor = '[sensor.ambient]\ndriver = "simulated"\n';
+  await writeFile(join(folder, "device.toml"), `${sensor}[[grant]]\n${grant}`);
+  return join(folder, "device.toml");
+}
+
+test("run: a command gets its arguments, its variables and its input, and its output comes unchanged", async (t) => {
+  const args = ["--env", "GUEST_VARIABLE=wert=1", "--", "--dir", "two words"];
+  const { code, stdout, stderr } = await skerry(
+    ["module", "run", guest("libc"), ...args],
+    Buffer.of(0, 255, 10),
+  );
+  t.is(
+    stdout.toString(),
+    "argument 1: --dir\nargument 2: two words\nvariable: wert=1\ninput: 3 bytes, sum 265\n",
+  );
+  t.is(stderr, "to standard error\n");
+  t.is(code, 0);
+});
+
+test("run: input of any size streams through", async (t) => {
+  const input = new Uint8Array(3_000_000).fill(1);
+  const { stdout } = await skerry(["module", "run", guest("libc")], input);
+  t.regex(stdout.toString(), /input: 3000000 bytes/);
+});
+
+test("run: nothing of this process is handed on: no variables, no files", async (t) => {
+  const { code, stdout } = await skerry(["module", "run", guest("files")]);
+  t.is(code, 0);
+  t.regex(stdout.toString(), /arguments: \[\]\nvariable: None\n[\s\S]*no files: ok/);
+});
+
+test("run: a command that fails ends with 1", async (t) => {
+  const { code } = await skerry(["module", "run", guest("libc"), "--", "exit=3"]);
+  t.is(code, 1);
+});
+
+test("run: a trap ends with 134 and shows the stack with the functions' names", async (t) => {
+  const { code, stderr } = await skerry(["module", "run", guest("libc"), "--", "trap"]);
+  t.is(code, 134);
+  t.regex(stderr, /error: libc\.wasm: .*unreachable \(trap\/wasm\)/);
+  t.regex(stderr, /\bmain\b[\s\S]*\b_start\b/);
+});
+
+test("run: a module that waits for input without end is ended after --timeout", async (t) => {
+  const { code, stderr } = await skerry(["module", "run", guest("libc"), "--timeout", "500ms"], "open");
+  t.is(code, 124);
+  t.regex(stderr, /ended after 500 ms/);
+});
+
+test("run: so is one that computes without end", async (t) => {
+  const path = await componentFile(commandText("(loop $forever (br $forever)) (i32.const 0)"));
+  const { code } = await skerry(["module", "run", path, "--timeout", "500ms"]);
+  t.is(code, 124);
+});
+
+test("run: a component that needs more memory than --memory allows does not start", async (t) => {
+  const { code, stderr } = await skerry(["module", "run", guest("files"), "--memory", "64KiB"]);
+  t.is(code, 134);
+  t.regex(stderr, /limit\/memory/);
+});
+
+test("run: what is no component is refused with 125", async (t) => {
+  const { code, stderr } = await skerry(["module", "run", fileURLToPath(import.meta.url)]);
+  t.is(code, 125);
+  t.regex(stderr, /component\/not-a-component/);
+});
+
+test("run: a sensor without a policy is refused by name", async (t) => {
+  const { code, stderr } = await skerry(["module", "run", join(thermo, "thermo-1.0.0.wasm")]);
+  t.is(code, 125);
+  t.regex(stderr, /skerry:device\/sensor@0\.1\.0.*sandbox\/import-not-granted/);
+});
+
+test("run: a policy for all modules grants without a manifest", async (t) => {
+  const policy = await policyFile(t, 'module = "*/*"\nsensor = ["ambient"]\npublish = ["telemetry/#"]\n');
+  const args = ["module", "run", join(thermo, "thermo-1.0.0.wasm"), "--policy", policy, "--timeout", "3s"];
+  const { code, stderr } = await skerry([...args, "--env", "THERMO_PERIOD_MS=100"]);
+  t.is(code, 124);
+  t.regex(stderr, /published telemetry\/temperature: /);
+});
+
+test("run: with a manifest the policy decides as on a device", async (t) => {
+  const policy = await policyFile(t, 'module = "acme/thermo"\nsensor = ["ambient"]\n');
+  const files = ["--policy", policy, "--manifest", join(thermo, "module.toml")];
+  const { code, stderr } = await skerry(["module", "run", join(thermo, "thermo-1.0.0.wasm"), ...files]);
+  t.is(code, 125);
+  t.regex(stderr, /acme\/thermo asks for to publish on "telemetry\/#"/);
+});
+
+test("run: wrong usage is named and ends with 2", async (t) => {
+  const wrong = [
+    [["--dir", "::/x", "a.wasm"], /HOST::GUEST/],
+    [["--env", "NAME", "a.wasm"], /NAME=VALUE/],
+    [["--memory", "lots", "a.wasm"], /a size such as/],
+    [["--colour", "a.wasm"], /--colour/],
+    [["a.wasm", "b.wasm"], /behind --/],
+    [[], /which module/],
+  ] as const;
+  for (const [args, message] of wrong) {
+    const { code, stderr } = await skerry(["module", "run", ...args]);
+    t.is(code, 2);
+    t.regex(stderr, message);
+  }
+});
+
+test("inspect: imports, exports, sizes and what to grant", async (t) => {
+  const path = join(thermo, "thermo-1.0.0.wasm");
+  const { code, stdout } = await skerry(["module", "inspect", path, "--json"]);
+  t.is(code, 0);
+  const inspection: unknown = JSON.parse(stdout.toString());
+  t.like(inspection, { world: "command", file: "thermo-1.0.0.wasm" });
+  const text = (await skerry(["module", "inspect", path])).stdout.toString();
+  t.regex(text, /skerry:device\/sensor@0\.1\.0 {2}needs a grant\n( {4}.*\n)* {4}open\n/);
+  t.regex(text, /\[\[grant\]\]\n[\s\S]*sensor = \["ambient"\]\n *publish = \["telemetry\/#"\]/);
+});
+
+test("inspect: what is no component fails with its code", async (t) => {
+  const { code, stderr } = await skerry(["module", "inspect", fileURLToPath(import.meta.url)]);
+  t.is(code, 1);
+  t.regex(stderr, /component\/not-a-component/);
+});
