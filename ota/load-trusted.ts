@@ -69,7 +69,8 @@ function loadRoot(
   const stored = parseStored(repository, "root", storedBytes);
   const isUsable =
     stored !== undefined &&
-    stored.metadata.version >= version &&
+    // Of the same version only the provisioned one is known to be right.
+    stored.metadata.version > version &&
     isSignedBy(stored.metadata, "root", stored, verifier);
   return isUsable ? stored : provisioned;
 }

@@ -224,6 +224,16 @@ test("§5.2: a stored file that is spoiled or signed by nobody is dropped, the o
   t.truthy(loaded.trusted.timestamp);
 });
 
+test("§5.2: a stored root of the provisioned one's version does not take its place, whatever keys it lists", async (t) => {
+  const { roles, verifier } = await scene();
+  const provisioned = await rootFile(roles);
+  const strangers = await rotated(roles, "root", ["stranger"]);
+  const stored = await rootFile(strangers);
+  const loaded = loadTrustedRepository("image", provisioned, { root: stored }, verifier);
+  t.is(loaded.trusted.root.bytes, provisioned);
+  t.deepEqual(loaded.droppedRoles, ["root"]);
+});
+
 test("§5.2: a stored root that is older than the provisioned one, or signs itself with unlisted keys, is not used", async (t) => {
   const { roles, verifier } = await scene();
   const provisioned = await rootFile(roles, { version: 3 });
