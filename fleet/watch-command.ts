@@ -47,12 +47,14 @@ async function runWatch(call: CommandCall): Promise<number> {
   return 0;
 }
 
+/** In ASCII: what a device writes into an event may hold characters that a terminal obeys, and JSON escapes those below U+0020 only. */
 function newsJson(news: FleetNews): string {
-  return JSON.stringify(
+  const json = JSON.stringify(
     news.kind === "event"
       ? { ...news.event.json, device: news.device }
       : { ...news.status, device: news.device },
   );
+  return json.replace(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 function newsLine({ device, ...news }: FleetNews): string {

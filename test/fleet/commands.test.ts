@@ -246,6 +246,9 @@ test("devices: what a broken or hostile device says does not reach the terminal,
   t.deepEqual(ids, ["a", "b", "c", "d", "good"]);
 });
 
+/** What a terminal would obey: a bell, the start of an escape sequence in one character, text turned around. */
+const CONTROLS = "unreachable\u0007\u009b\u202e";
+
 test("watch: events and comings and goings as they happen, by the topic's device, until it is ended", async (t) => {
   if (!requireTool(t, "mosquitto")) return;
   const broker = await start(t);
@@ -268,7 +271,7 @@ test("watch: events and comings and goings as they happen, by the topic's device
         ...event,
         event: "rolled-back",
         code: "trial/trap",
-        message: "unreachable\u0007",
+        message: CONTROLS,
       });
       await send("status", { ...STATUS, status: "offline" }, true);
     };
@@ -280,11 +283,12 @@ test("watch: events and comings and goings as they happen, by the topic's device
     if (json) {
       const objects = lines.map((line): unknown => JSON.parse(line));
       t.like(objects[0], { device: "pi-01", event: "progress", received: 50 });
-      t.like(objects[1], { device: "pi-01", event: "rolled-back", code: "trial/trap" });
+      t.like(objects[1], { device: "pi-01", event: "rolled-back", code: "trial/trap", message: CONTROLS });
+      t.notRegex(out, /[^\n\u0020-\u007e]/);
       t.like(objects[2], { device: "pi-01", status: "offline" });
     } else {
       t.is(lines[0], `${STATUS.time}  pi-01  acme/thermo@1.1.0  progress  25 %`);
-      t.is(lines[1], `${STATUS.time}  pi-01  acme/thermo@1.1.0  rolled-back  trial/trap  unreachable?`);
+      t.is(lines[1], `${STATUS.time}  pi-01  acme/thermo@1.1.0  rolled-back  trial/trap  unreachable???`);
       t.is(lines[2], `${STATUS.time}  pi-01  offline`);
     }
   }
