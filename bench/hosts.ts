@@ -9,20 +9,15 @@ import { compileComponent, instantiateComponent } from "../sandbox/component/ind
 
 interface Reading {
   readonly value: number;
+  readonly unit: string;
   readonly timeNs: bigint;
-}
-
-interface Summary {
-  readonly minimum: number;
-  readonly maximum: number;
-  readonly mean: number;
 }
 
 /** The component's exports. */
 export interface Calls {
   readonly add: (a: number, b: number) => number;
   readonly echo: (text: string) => string;
-  readonly stats: (values: Float64Array) => Summary;
+  readonly stats: (values: Float64Array) => number;
   readonly measure: (channel: number) => number;
 }
 
@@ -31,14 +26,14 @@ let timeNs = 1_700_000_000_000_000_000n;
 /** The component's import: a sensor whose clock moves on. */
 export function sample(channel: number): Reading {
   timeNs += 1_000_000n;
-  return { value: channel + 0.5, timeNs };
+  return { value: channel + 0.5, unit: "Cel", timeNs };
 }
 
 /** The same for the glue, which imports it by name. */
 export const SAMPLE_SOURCE = `let timeNs = 1_700_000_000_000_000_000n;
 export function sample(channel) {
   timeNs += 1_000_000n;
-  return { value: channel + 0.5, timeNs };
+  return { value: channel + 0.5, unit: "Cel", timeNs };
 }
 `;
 
@@ -74,6 +69,7 @@ export function handWrittenHost(coreModule: Uint8Array<ArrayBuffer>): Calls {
   let bytes = new Uint8Array(core.memory.buffer);
   let doubles = new Float64Array(core.memory.buffer);
   let view = new DataView(core.memory.buffer);
+  let written = 0;
 
   function refresh(): void {
     if (bytes.length > 0) return;
@@ -82,20 +78,28 @@ export function handWrittenHost(coreModule: Uint8Array<ArrayBuffer>): Calls {
     view = new DataView(core.memory.buffer);
   }
 
+  /** Returns the pointer; the length is in `written`. */
+  function storeString(text: string): number {
+    const room = text.length * 3;
+    const pointer = core.cabi_realloc(0, 0, 1, room) >>> 0;
+    refresh();
+    written = encoder.encodeInto(text, bytes.subarray(pointer, pointer + room)).written;
+    return pointer;
+  }
+
   function storeSample(channel: number, result: number): void {
     const reading = sample(channel >>> 0);
-    refresh();
+    const unit = storeString(reading.unit);
     view.setFloat64(result, reading.value, true);
-    view.setBigUint64(result + 8, reading.timeNs, true);
+    view.setUint32(result + 8, unit, true);
+    view.setUint32(result + 12, written, true);
+    view.setBigUint64(result + 16, reading.timeNs, true);
   }
 
   return {
     add: (a, b) => core["skerry:bench/calls#add"](a, b) >>> 0,
     echo(text) {
-      const room = text.length * 3;
-      const pointer = core.cabi_realloc(0, 0, 1, room) >>> 0;
-      refresh();
-      const { written } = encoder.encodeInto(text, bytes.subarray(pointer, pointer + room));
+      const pointer = storeString(text);
       const result = core["skerry:bench/calls#echo"](pointer, written) >>> 0;
       refresh();
       const start = view.getUint32(result, true);
@@ -107,13 +111,7 @@ export function handWrittenHost(coreModule: Uint8Array<ArrayBuffer>): Calls {
       const pointer = core.cabi_realloc(0, 0, 8, values.length * 8) >>> 0;
       refresh();
       doubles.set(values, pointer / 8);
-      const result = core["skerry:bench/calls#stats"](pointer, values.length) >>> 0;
-      refresh();
-      return {
-        minimum: view.getFloat64(result, true),
-        maximum: view.getFloat64(result + 8, true),
-        mean: view.getFloat64(result + 16, true),
-      };
+      return core["skerry:bench/calls#stats"](pointer, values.length);
     },
     measure: (channel) => core["skerry:bench/calls#measure"](channel),
   };

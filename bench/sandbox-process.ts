@@ -86,7 +86,8 @@ async function loaderOf(name: ComponentName, componentFile: string): Promise<() 
 
 /** What the component imports of its own world; the glue finds the same in the files beside it. */
 async function importsOf(name: ComponentName): Promise<Exports> {
-  if (name === "calls") return { "skerry:bench/probe": { sample: () => ({ value: 0.5, timeNs: 1n }) } };
+  if (name === "calls")
+    return { "skerry:bench/probe": { sample: () => ({ value: 0.5, unit: "Cel", timeNs: 1n }) } };
   class Port {
     read() {}
     write() {}

@@ -9,28 +9,22 @@
 #define INTERFACE "skerry:bench/calls#"
 
 typedef struct {
-  double value;
-  uint64_t time_ns;
-} reading;
-
-typedef struct {
   const char *data;
   size_t length;
 } string;
 
 typedef struct {
-  double minimum;
-  double maximum;
-  double mean;
-} summary;
+  double value;
+  string unit;
+  uint64_t time_ns;
+} reading;
 
-_Static_assert(sizeof(reading) == 16, "record reading");
-_Static_assert(sizeof(summary) == 24, "record summary");
+_Static_assert(sizeof(reading) == 24, "record reading");
 
 __attribute__((import_module("skerry:bench/probe"), import_name("sample"))) void sample(uint32_t channel,
                                                                                         reading *result);
 
-/** Holds the arguments of one call; it starts over when the call is done with them. */
+/** Holds what the host places in one call; it starts over when the call is done with it. */
 static _Alignas(16) uint8_t arena[16384];
 static size_t arena_used;
 
@@ -58,23 +52,16 @@ EXPORT("cabi_post_" INTERFACE "echo") void after_echo(string *result) {
   arena_used = 0;
 }
 
-EXPORT(INTERFACE "stats") summary *stats(const double *values, size_t count) {
-  static summary result;
-  result = (summary){values[0], values[0], 0};
+EXPORT(INTERFACE "stats") double stats(const double *values, size_t count) {
   double sum = 0;
-  for (size_t index = 0; index < count; index++) {
-    double value = values[index];
-    if (value < result.minimum) result.minimum = value;
-    if (value > result.maximum) result.maximum = value;
-    sum += value;
-  }
-  result.mean = sum / (double)count;
+  for (size_t index = 0; index < count; index++) sum += values[index];
   arena_used = 0;
-  return &result;
+  return sum / (double)count;
 }
 
 EXPORT(INTERFACE "measure") double measure(uint32_t channel) {
   reading result;
   sample(channel, &result);
+  arena_used = 0;
   return result.value;
 }

@@ -115,10 +115,15 @@ function recordLoader(types: readonly ValueType[], keys: readonly string[], side
     offset: offsets[index] ?? 0,
     load: loader(type, side),
   }));
+  // The engine remembers a key per place in the code: most records have three fields or fewer, each with its place.
+  const [first, second, third, ...more] = fields;
   return (cx, pointer) => {
     const record: Record<string, unknown> = {};
-    for (let index = 0; index < fields.length; index++) {
-      const field = fields[index] as FieldLoader;
+    if (first !== undefined) record[first.key] = first.load(cx, pointer + first.offset);
+    if (second !== undefined) record[second.key] = second.load(cx, pointer + second.offset);
+    if (third !== undefined) record[third.key] = third.load(cx, pointer + third.offset);
+    for (let index = 0; index < more.length; index++) {
+      const field = more[index] as FieldLoader;
       record[field.key] = field.load(cx, pointer + field.offset);
     }
     return record;

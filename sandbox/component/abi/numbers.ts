@@ -32,7 +32,7 @@ function number(value: unknown): number {
 
 function bigint(value: unknown): bigint {
   if (typeof value === "bigint") return value;
-  if (typeof value === "number") return BigInt(value);
+  if (typeof value === "number" && Number.isInteger(value)) return BigInt(value);
   throw new TypeError(`expected a bigint, got ${describe(value)}`);
 }
 

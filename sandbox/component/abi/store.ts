@@ -100,9 +100,11 @@ export function listStorer(element: ValueType, side: Side): (cx: LiftLowerContex
 }
 
 /** The plain case first: `instanceof` takes as long as copying a short list. */
-function isNumericArray(value: unknown, { constructor }: NumericKind): value is NumericArray {
+function isNumericArray(value: unknown, kind: NumericKind): value is NumericArray {
   if (typeof value !== "object" || value === null) return false;
-  return value.constructor === constructor ? ArrayBuffer.isView(value) : value instanceof constructor;
+  return value.constructor === kind.constructor
+    ? ArrayBuffer.isView(value)
+    : value instanceof kind.constructor;
 }
 
 function requireList(value: unknown): readonly unknown[] {
@@ -118,12 +120,14 @@ function recordStorer(fields: readonly Member[], side: Side): Storer {
     offset: offsets[index] ?? 0,
     store: storer(type, side),
   }));
+  // As in load.ts: the first fields have a place in the code each.
+  const [first, second, third, ...more] = members;
   return (cx, value, pointer) => {
     const record = requireRecord(value);
-    for (let index = 0; index < members.length; index++) {
-      const member = members[index];
-      if (member !== undefined) member.store(cx, record[member.key], pointer + member.offset);
-    }
+    if (first !== undefined) first.store(cx, record[first.key], pointer + first.offset);
+    if (second !== undefined) second.store(cx, record[second.key], pointer + second.offset);
+    if (third !== undefined) third.store(cx, record[third.key], pointer + third.offset);
+    for (const { key, offset, store } of more) store(cx, record[key], pointer + offset);
   };
 }
 
