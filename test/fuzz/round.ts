@@ -1,0 +1,131 @@
+/**
+ * One round: a generated component as it is, or a damaged one, through decoding, validation, instantiation and calls.
+ *
+ * A round that returns is fine; whatever it throws is a finding. The bytes depend on the seed and the round alone.
+ */
+
+import { ComponentError, Trap } from "../../sandbox/component/errors.ts";
+import {
+  type Component,
+  checkCoreModules,
+  compileComponent,
+  type Instance,
+  instantiateComponent,
+} from "../../sandbox/component/index.ts";
+import { typeOfComponent } from "../../sandbox/component/validate.ts";
+import { componentFromText } from "../support/wat.ts";
+import { generateComponent } from "./generate.ts";
+import { mutate } from "./mutate.ts";
+import { Random } from "./random.ts";
+import { HostFailure, World } from "./world.ts";
+
+/** The first of these rounds leaves the generated component whole, the others damage it. */
+const ROUNDS_PER_COMPONENT = 16;
+const LIMITS = { maxMemoryBytes: 16 * 2 ** 20, maxTableElements: 10_000 };
+
+/** What a round did last; a hang or a crash is reported with it. */
+export type Phase = "assemble" | "decode" | "instantiate" | "call";
+
+/** What came of a round that found nothing. */
+export type RoundResult = "refused" | "ran";
+
+export interface RoundInput {
+  readonly bytes: Uint8Array;
+  readonly isDamaged: boolean;
+}
+
+/** The bytes of a round. */
+export async function roundInput(seed: number, round: number): Promise<RoundInput> {
+  const generation = Math.floor(round / ROUNDS_PER_COMPONENT);
+  const bytes = await generated(seed, generation);
+  if (round % ROUNDS_PER_COMPONENT === 0) return { bytes, isDamaged: false };
+  const other = await generated(seed, generation + 1);
+  return { bytes: mutate(new Random(seed ^ 0x5eed, round), bytes, other), isDamaged: true };
+}
+
+const recent = new Map<string, Promise<Uint8Array>>();
+
+/** The text of a seed's component number `generation`. */
+export function generatedText(seed: number, generation: number): string {
+  return generateComponent(new Random(seed, generation));
+}
+
+function generated(seed: number, generation: number): Promise<Uint8Array> {
+  const key = `${seed} ${generation}`;
+  const known = recent.get(key) ?? componentFromText(generatedText(seed, generation));
+  recent.set(key, known);
+  for (const old of recent.keys()) if (recent.size > 2) recent.delete(old);
+  return known;
+}
+
+/**
+ * Runs one round.
+ *
+ * @param entered told each phase before it starts
+ * @throws what the loader must not do, as it was thrown
+ */
+export async function runRound(
+  seed: number,
+  round: number,
+  entered: (phase: Phase) => void,
+): Promise<RoundResult> {
+  entered("assemble");
+  const { bytes, isDamaged } = await roundInput(seed, round);
+  entered("decode");
+  const component = loaded(bytes, isDamaged);
+  if (component === undefined) return "refused";
+  const world = new World(typeOfComponent(component.definition), new Random(seed ^ 0xca11, round), {
+    hostile: isDamaged,
+  });
+  entered("instantiate");
+  const instance = instantiated(component, world, isDamaged);
+  if (instance === undefined) return "refused";
+  entered("call");
+  let hasTrapped = false;
+  world.callExports(instance, (name, run) => {
+    // An instance that has trapped can't be entered again; a damaged one has to say so each time.
+    hasTrapped = !called(run, isDamaged || hasTrapped || name.startsWith("wild")) || hasTrapped;
+  });
+  return "ran";
+}
+
+/** `undefined` for a damaged component that was refused. */
+function loaded(bytes: Uint8Array, mayRefuse: boolean): Component | undefined {
+  try {
+    const component = compileComponent(bytes);
+    checkCoreModules(component);
+    return component;
+  } catch (error) {
+    if (mayRefuse && error instanceof ComponentError) return undefined;
+    throw error;
+  }
+}
+
+function instantiated(component: Component, world: World, mayRefuse: boolean): Instance | undefined {
+  try {
+    return instantiateComponent(component, world.imports(), LIMITS);
+  } catch (error) {
+    const isTyped = error instanceof ComponentError || error instanceof Trap || error instanceof HostFailure;
+    if (mayRefuse && isTyped) return undefined;
+    throw error;
+  }
+}
+
+/** False if the call ended in a typed error, which it may. */
+function called(run: () => void, mayTrap: boolean): boolean {
+  try {
+    run();
+    return true;
+  } catch (error) {
+    if (mayTrap && (error instanceof Trap || error instanceof HostFailure || isWrongValue(error)))
+      return false;
+    throw error;
+  }
+}
+
+/** The loader's own refusal of a value, which the engine's TypeErrors must not be taken for. */
+function isWrongValue(error: unknown): boolean {
+  const own =
+    /^expected an? |^no such case|^expected a resource|was dropped or given away|only borrowed|is borrowed by|has no constructor|returned a wrong value: (expected|no such|the resource)/;
+  return error instanceof TypeError && own.test(error.message);
+}
