@@ -57,6 +57,8 @@ interface EventOptions {
   readonly from?: number;
 }
 
+const INSTALL_ENDS: ReadonlySet<string> = new Set(["committed", "refused", "failed", "rolled-back"]);
+
 let fleets = 0;
 
 export class Device {
@@ -157,14 +159,16 @@ export class Device {
 
   /** Offers a release that is expected to hold, and waits until it is committed. */
   async install(made: TestRelease): Promise<void> {
+    const { module, version } = made.release;
     const from = this.events.count;
     await this.offer(made);
-    await this.events.until(
-      `the commit of ${made.release.version}`,
-      ({ event, module, version }) =>
-        event === "committed" && module === made.release.module && version === made.release.version,
+    const end = await this.events.until(
+      `the commit of ${module}@${version}`,
+      (each) => INSTALL_ENDS.has(each.event) && each.module === module && each.version === version,
       from,
     );
+    if (end.event !== "committed")
+      throw new Error(`${module}@${version} was not committed: ${JSON.stringify(end)}`);
   }
 
   /** Waits for this event of a version, of any code. */
