@@ -7,7 +7,6 @@
  * whole folder, after its files are on the medium (`Store.promote`).
  */
 
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { BlobSource } from "./blob-source.ts";
 import { fetchBlobs, sha256Of } from "./blob-window.ts";
@@ -16,6 +15,7 @@ import type { Clock } from "./clock.ts";
 import type { DiskFile } from "./disk.ts";
 import { readWhole, withFile, writeDurably } from "./durable-file.ts";
 import { OtaError } from "./errors.ts";
+import { hashFile, isFileIntact, isVersionIntact } from "./intact.ts";
 import {
   DELIVERY_IDLE_TIMEOUT_MS,
   DELIVERY_WINDOW_BLOBS,
@@ -55,7 +55,7 @@ export async function fetchRelease(release: ReleaseRecord, options: DeliveryOpti
   const { store } = options;
   checkSizes(release);
   if (await store.hasVersion(release)) {
-    if (await isVersionIntact(release, options)) {
+    if (await isVersionIntact(store, release)) {
       return;
     }
     await store.discardVersion(release);
@@ -71,19 +71,6 @@ export async function fetchRelease(release: ReleaseRecord, options: DeliveryOpti
     await checkComponent(release, file);
   });
   await store.promote(release);
-}
-
-/** It may have lain there for long: flash that spoiled it is no reason to refuse the release. */
-async function isVersionIntact(release: ReleaseRecord, options: DeliveryOptions): Promise<boolean> {
-  const { store } = options;
-  const path = store.componentPath(release);
-  const isComponentThere = (await store.disk.entry(path))?.sizeBytes === release.component.length;
-  return (
-    isComponentThere &&
-    (await holds(options, store.manifestPath(release), release.manifest)) &&
-    (await withFile(store.disk, path, "read", (file) => hashComponent(release, file))) ===
-      release.component.sha256
-  );
 }
 
 /** The lengths are signed; they are bounded all the same, since a stolen key signs anything. */
@@ -128,7 +115,7 @@ async function fetchLists(release: ReleaseRecord, options: DeliveryOptions): Pro
   ];
   const wanted: typeof files = [];
   for (const file of files) {
-    if (!(await holds(options, file.path, file))) {
+    if (!(await isFileIntact(disk, file.path, file))) {
       wanted.push(file);
     }
   }
@@ -139,15 +126,6 @@ async function fetchLists(release: ReleaseRecord, options: DeliveryOptions): Pro
     take: (file, payload) => writeDurably(disk, file.path, payload),
   });
   return (await readWhole(disk, join(folder, CHUNKS_FILE), MAX_PAYLOAD_BYTES)) ?? new Uint8Array();
-}
-
-async function holds(options: DeliveryOptions, path: string, file: ReleaseFileRecord): Promise<boolean> {
-  const { disk } = options.store;
-  if ((await disk.entry(path))?.sizeBytes !== file.length) {
-    return false;
-  }
-  const bytes = await readWhole(disk, path, MAX_PAYLOAD_BYTES);
-  return bytes !== undefined && sha256Of(bytes) === file.sha256;
 }
 
 /** Writes the chunks that the file lacks, wherever they belong. */
@@ -202,26 +180,12 @@ async function findMissing(file: DiskFile, chunks: readonly Chunk[]): Promise<Mi
 
 /** The whole component against its signed digest: what the chunk list promised chunk by chunk has to hold together. */
 async function checkComponent(release: ReleaseRecord, file: DiskFile): Promise<void> {
-  if ((await hashComponent(release, file)) !== release.component.sha256) {
+  if ((await hashFile(file, release.component.length)) !== release.component.sha256) {
     throw new OtaError(
       "delivery/hash-mismatch",
       `${releaseName(release)}: its chunks do not make up the component that is signed; publish the release again under a new version`,
     );
   }
-}
-
-async function hashComponent(release: ReleaseRecord, file: DiskFile): Promise<string> {
-  const hash = createHash("sha256");
-  const buffer = new Uint8Array(MAX_CHUNK_BYTES);
-  for (let position = 0; position < release.component.length; ) {
-    const read: number = await file.read(buffer, position);
-    if (read === 0) {
-      break;
-    }
-    hash.update(buffer.subarray(0, read));
-    position += read;
-  }
-  return hash.digest("hex");
 }
 
 function windowOptions(options: DeliveryOptions) {

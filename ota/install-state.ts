@@ -14,6 +14,7 @@
  * - While a release is fetched and verified the old version runs on. Another one that is asked for meanwhile takes its
  *   place. A trial runs to its end, which is near; only the version that ran before, asked for again, ends it at
  *   once (a recall: rolled back, not marked as failed).
+ * - A committed version whose files are spoiled on the disk is fetched again, and started as soon as it is there.
  * - What nobody assigns any more goes on running.
  *
  * Example: 1.1.0 is committed and runs, the director asks for 1.2.0, which traps in its trial
@@ -34,6 +35,7 @@ import {
   inPhase,
   pursue,
   refuse,
+  replace,
   SETTLED,
   serve,
   stay,
@@ -63,7 +65,7 @@ export function step(state: InstallState, event: InstallEvent, nowMs: number): S
     case "desired":
       return desire(state, event.release);
     case "fetched":
-      return inPhase(state, "fetching", event.id, (phase) => verify(state, phase));
+      return inPhase(state, "fetching", event.id, (phase) => fetched(state, phase, nowMs));
     case "fetch-failed":
       return inPhase(state, "fetching", event.id, (phase) => refuse(state, phase, event.failure));
     case "verified":
@@ -141,7 +143,11 @@ function desire(state: InstallState, release: ReleaseRecord | undefined): Step {
   }
 }
 
-function verify(state: InstallState, { release, attempts }: PhaseOf<"fetching">): Step {
+function fetched(state: InstallState, { release, attempts }: PhaseOf<"fetching">, nowMs: number): Step {
+  if (isSameRelease(release, state.committed)) {
+    // The files of the committed version were replaced by the very same: it needs no other trial.
+    return chain(take({ ...state, phase: SETTLED }, []), (next) => serve(next, nowMs), pursue);
+  }
   return take({ ...state, phase: { kind: "verifying", release, attempts } }, [
     emit("verified", release),
     { kind: "verify", release },
@@ -170,11 +176,12 @@ function ended(state: InstallState, id: string, failure: Failure, nowMs: number)
   const restarts = (nowMs - serving.sinceMs >= STABLE_RUN_MS ? 0 : serving.restarts) + 1;
   const delayMs = backOff(RESTART_DELAY_MIN_MS, RESTART_DELAY_MAX_MS, restarts);
   const message = `${failure.message}; it starts again in ${formatDuration(delayMs)}`;
-  return take({ ...state, serving: { kind: "waiting", restarts } }, [
+  const stopped = take({ ...state, serving: { kind: "waiting", restarts } }, [
     { kind: "stop", release: committed },
     emit("stopped", committed, { code: failure.code, message }),
     { kind: "schedule-restart", delayMs },
   ]);
+  return failure.code === "store/corrupt" ? chain(stopped, (next) => replace(next, committed)) : stopped;
 }
 
 /** By the operator: at once, and without counting. A trial is not interfered with. */

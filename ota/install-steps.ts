@@ -31,14 +31,19 @@ export function pursue(state: InstallState): Step {
   if (desired === undefined || isSameRelease(desired, committed) || releaseId(desired) === failed?.id) {
     return stay(state);
   }
-  const phase: Phase = {
-    kind: "fetching",
-    release: desired,
-    attempts: 0,
-    failure: undefined,
-    waiting: false,
-  };
-  return take({ ...state, phase }, [emit("fetching", desired), { kind: "fetch", release: desired }]);
+  return beginFetch(state, desired);
+}
+
+/** The committed version's files are not what was signed any more: they are fetched again, unless something else is under way. */
+export function replace(state: InstallState, committed: ReleaseRecord): Step {
+  return state.phase.kind === "settled" && releaseId(committed) !== state.failed?.id
+    ? beginFetch(state, committed)
+    : stay(state);
+}
+
+function beginFetch(state: InstallState, release: ReleaseRecord): Step {
+  const phase: Phase = { kind: "fetching", release, attempts: 0, failure: undefined, waiting: false };
+  return take({ ...state, phase }, [emit("fetching", release), { kind: "fetch", release }]);
 }
 
 /** Starts the committed version, if there is one and it does not run. */

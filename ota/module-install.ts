@@ -7,6 +7,7 @@ import type { Clock } from "./clock.ts";
 import { OtaError } from "./errors.ts";
 import { step } from "./install-state.ts";
 import type { Failure, InstallEffect, InstallEvent, InstallState, Step } from "./install-types.ts";
+import { checkVersionIntact } from "./intact.ts";
 import { PERSIST_RETRY_MS } from "./limits.ts";
 import type { Manifest } from "./manifest.ts";
 import { discardSnapshot, restoreData, snapshotData } from "./module-data.ts";
@@ -249,7 +250,11 @@ export class ModuleInstall {
         this.dispatch(failure === undefined ? { kind: "healthy", id } : { kind: "unhealthy", id, failure }),
     });
     this.#run = run;
-    await run.start(release, () => this.#stagedModule(release));
+    await run.start(release, async () => {
+      // What runs is what was signed, at each start.
+      await checkVersionIntact(this.#host.store, release);
+      return this.#stagedModule(release);
+    });
   }
 
   async #stagedModule(release: ReleaseRecord): Promise<StagedModule> {

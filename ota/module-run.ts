@@ -1,6 +1,7 @@
 /** One start of a module: its facts until it ends or is abandoned, and in a trial the window at whose end it is judged. */
 
 import type { Clock } from "./clock.ts";
+import { OtaError } from "./errors.ts";
 import { endOf, type Health, judge, observe, UNSEEN } from "./health.ts";
 import type { Failure } from "./install-types.ts";
 import { type ReleaseRecord, releaseName } from "./release.ts";
@@ -39,7 +40,10 @@ export class ModuleRun {
       }
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      this.#end({ code: "trial/start-failed", message: `${releaseName(release)} did not start: ${reason}` });
+      // What is spoiled on the disk is fetched again; any other reason looks the same from outside.
+      const isSpoiled = error instanceof OtaError && error.code === "store/corrupt";
+      const code = isSpoiled ? error.code : "trial/start-failed";
+      this.#end({ code, message: `${releaseName(release)} did not start: ${reason}` });
     }
   }
 

@@ -10,6 +10,7 @@ const OLD = makeRelease("1.0.0").release;
 const NEW = makeRelease("1.1.0").release;
 const THIRD = makeRelease("1.2.0").release;
 const TRAP: Failure = { code: "trial/trap", message: "unreachable" };
+const SPOILED: Failure = { code: "store/corrupt", message: "not what was signed any more" };
 const NO_SPACE: Failure = { code: "store/disk-full", message: "no space" };
 const TIMEOUT: Failure = { code: "delivery/timeout", message: "nothing came" };
 const NOT_GRANTED: Failure = { code: "stage/import-not-granted", message: "serial" };
@@ -349,6 +350,14 @@ class Device {
     this.dispatch({ kind: "ended", id, failure: TRAP });
   }
 
+  /** The running version's start found its files spoiled. */
+  spoil(): void {
+    const { committed, phase } = this.state;
+    if (committed === undefined || phase.kind === "trial" || !this.running.delete(releaseId(committed)))
+      return;
+    this.dispatch({ kind: "ended", id: releaseId(committed), failure: SPOILED });
+  }
+
   fire(timer: "retry-due" | "restart-due"): void {
     if (this.timers.delete(timer)) this.dispatch({ kind: timer });
   }
@@ -478,6 +487,7 @@ const ACTION: fc.Arbitrary<readonly [string, Action]> = fc.oneof(
       ["healthy", (device) => device.endTrial(true)],
       ["unhealthy", (device) => device.endTrial(false)],
       ["trap", (device) => device.trap()],
+      ["spoiled", (device) => device.spoil()],
       ["retry", (device) => device.fire("retry-due")],
       ["restart", (device) => device.fire("restart-due")],
       ["restart asked", (device) => device.dispatch({ kind: "restart-asked" })],

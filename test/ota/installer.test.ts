@@ -283,6 +283,23 @@ test("a state that the disk refused is written once there is space", async (t) =
   t.is(rig.store.modules().get(MODULE)?.failed?.version, "1.1.0");
 });
 
+test("a committed version that was spoiled on the disk does not run, is fetched again, and runs without another trial", async (t) => {
+  const rig = await InstallRig.create(t);
+  await rig.install(OLD);
+  const path = rig.store.componentPath(OLD.release);
+  const component = await readFile(path);
+  component[0] = (component[0] ?? 0) ^ 1;
+  await writeFile(path, component);
+  const from = rig.reports.length;
+  await rig.crash();
+  t.is((await rig.until("stopped", "1.0.0", from)).code, "store/corrupt");
+  await rig.until("fetching", "1.0.0", from);
+  await rig.untilState(() => rig.runner.runningVersion() === "1.0.0");
+  t.deepEqual(rig.runner.log, ["start 1.0.0"]);
+  await rig.untilState(() => rig.installer.snapshot()[MODULE]?.phase === "committed");
+  t.deepEqual(new Uint8Array(await readFile(path)), OLD.component);
+});
+
 test("what is committed runs after a restart of the agent, with no broker and no director", async (t) => {
   const rig = await InstallRig.create(t);
   await rig.install(OLD);
