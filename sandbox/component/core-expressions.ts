@@ -31,10 +31,10 @@ function skipImmediates(reader: ByteReader, opcode: number): void {
       reader.skipLeb128(10, "a constant");
       return;
     case 0x43: // f32.const
-      reader.view(4, "a constant");
+      reader.skip(4, "a constant");
       return;
     case 0x44: // f64.const
-      reader.view(8, "a constant");
+      reader.skip(8, "a constant");
       return;
     case 0x23: // global.get
     case 0xd2: // ref.func
@@ -52,7 +52,7 @@ function skipImmediates(reader: ByteReader, opcode: number): void {
       return;
     case VECTOR_PREFIX:
       if (reader.u32("a vector instruction") !== 12) throw reader.invalid("only v128.const is constant");
-      reader.view(16, "a constant");
+      reader.skip(16, "a constant");
       return;
     case GC_PREFIX:
       skipGcImmediates(reader);

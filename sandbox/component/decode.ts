@@ -94,7 +94,7 @@ function readSection(section: ByteReader, id: number, levels: number): Definitio
   switch (id) {
     case 0:
       section.name("the name of a custom section");
-      section.view(section.remaining, "a custom section");
+      section.skip(section.remaining, "a custom section");
       return [];
     case 1:
       return [{ kind: "core-module", module: decodeCoreModule(section) }];
