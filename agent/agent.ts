@@ -8,6 +8,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { openDevices } from "../devices/registry.ts";
+import type { BlobSource } from "../ota/blob-source.ts";
 import { OtaError } from "../ota/errors.ts";
 import { Installer } from "../ota/installer.ts";
 import { loadTrustedRepository } from "../ota/load-trusted.ts";
@@ -30,6 +31,8 @@ import { VERSION } from "./version.ts";
 export interface AgentHooks {
   /** Every event that goes out, too. */
   readonly onEvent?: (event: AgentEvent) => void;
+  /** Every payload of a download, too, when it has been dealt with. */
+  readonly onBlob?: (sizeBytes: number) => void;
   readonly log?: Log;
 }
 
@@ -96,7 +99,7 @@ export async function startAgent(
   });
   const installer = new Installer({
     store,
-    source: link.blobs,
+    source: observed(link.blobs, hooks.onBlob ?? (() => undefined)),
     runner: supervisor,
     onEvent: (report) => reports.install(report),
     onStateChange: () => reports.stateChanged(),
@@ -145,6 +148,17 @@ function listen(link: Link, watch: TrustWatch, installer: Installer): void {
     const correlation = responseTopic === link.topics.reply ? correlationData : undefined;
     link.publish("event", link.topics.reply, reply, correlation);
   });
+}
+
+function observed(source: BlobSource, onBlob: (sizeBytes: number) => void): BlobSource {
+  return {
+    ...source,
+    onBlob: (receive) =>
+      source.onBlob(async (digest, payload) => {
+        await receive(digest, payload);
+        onBlob(payload.byteLength);
+      }),
+  };
 }
 
 async function loadTrusted(

@@ -130,16 +130,16 @@ function reportFailure(error: unknown, json: boolean, log: Log, io: CommandIo): 
 
 const REAL_PARTS: AgentCommandParts = {
   start: async (config, hooks) => {
-    const [{ startAgent }, { collectWhenQuiet }] = await Promise.all([
-      import("./agent.ts"),
-      import("./heap.ts"),
-    ]);
-    const notQuiet = collectWhenQuiet();
-    const onEvent = (event: AgentEvent): void => {
-      notQuiet();
-      hooks.onEvent(event);
-    };
-    return startAgent(config, { ...hooks, onEvent });
+    const [{ startAgent }, { HeapKeeper }] = await Promise.all([import("./agent.ts"), import("./heap.ts")]);
+    const heap = new HeapKeeper();
+    return startAgent(config, {
+      log: hooks.log,
+      onEvent: (event) => {
+        heap.noteEvent(event.event);
+        hooks.onEvent(event);
+      },
+      onBlob: (sizeBytes) => heap.noteBytes(sizeBytes),
+    });
   },
   stopSignal: () =>
     new Promise((resolve) => {

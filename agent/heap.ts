@@ -1,18 +1,42 @@
 /**
- * Gives the heap's slack back when the agent falls silent. V8 collects when it wants to allocate: an agent that has started or
- * installed something, and then waits for weeks, would keep what that left behind (measured: 2 to 3 MiB) as long as it sleeps.
+ * Gives memory back that V8 would keep. V8 collects when it runs short of heap:
+ *
+ * - An agent that started or installed something, and then sleeps for weeks, would keep what that left behind (2 to 3 MiB).
+ * - The chunks of a download lie outside of the heap and hardly move it: they would pile up, the more the larger the download
+ *   (18 MiB at 64 MiB).
  */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { HEAP_COLLECTION_DELAY_MS } from "./limits.ts";
+import { COLLECT_AFTER_BYTES, COLLECT_AFTER_SILENCE_MS } from "./limits.ts";
+import type { AgentEvent } from "./reports.ts";
 
-/** Returns a function to be called at whatever the agent does; the heap is collected once it has not been called for a while. */
-export function collectWhenQuiet(delayMs: number = HEAP_COLLECTION_DELAY_MS): () => void {
-  const collect = exposedCollector();
-  const timer = setTimeout(() => collect?.({ type: "major", flavor: "last-resort" }), delayMs).unref();
-  return () => {
-    timer.refresh();
-  };
+export class HeapKeeper {
+  readonly #collect = exposedCollector();
+  readonly #silence: NodeJS.Timeout;
+  #bytes = 0;
+
+  constructor() {
+    this.#silence = setTimeout(() => this.#rest(), COLLECT_AFTER_SILENCE_MS).unref();
+  }
+
+  /** The agent did something: it is not at rest until a while later. What a download left behind is not to lie there during a trial. */
+  noteEvent(event: AgentEvent["event"]): void {
+    this.#silence.refresh();
+    if (event === "verified") this.#rest();
+  }
+
+  /** A payload of this many bytes came and was dealt with. */
+  noteBytes(count: number): void {
+    this.#bytes += count;
+    if (this.#bytes < COLLECT_AFTER_BYTES) return;
+    this.#bytes = 0;
+    this.#collect?.({ type: process.env["GCT"] === "minor" ? "minor" : "major" });
+  }
+
+  /** Everything that can go, compiled code that was not used for long among it. */
+  #rest(): void {
+    this.#collect?.({ type: "major", flavor: "last-resort" });
+  }
 }
 
 /** The collector that `--expose-gc` would give, without asking every command line for it: contexts made from now on have it. */

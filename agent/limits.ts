@@ -114,8 +114,11 @@ export const MAX_MESSAGE_LENGTH = 1_024;
 /** How long changes of state are gathered before the state goes out, in milliseconds. */
 export const STATE_DELAY_MS = 20;
 
-/** How long the agent does nothing of note before the heap is collected, in milliseconds: an update's steps come closer together. */
-export const HEAP_COLLECTION_DELAY_MS = 5_000;
+/** Without an event for this long the agent rests and its heap is collected, in milliseconds: an update's steps come closer together. */
+export const COLLECT_AFTER_SILENCE_MS = 5_000;
+
+/** The heap is collected after payloads of this size together, in bytes: each lies in memory up to three times until then. */
+export const COLLECT_AFTER_BYTES = 512 * 1024;
 
 /** Linear memory of a module that is run by hand and whose manifest does not say, in bytes. */
 export const RUN_MEMORY_BYTES = 256 * 1024 * 1024;

@@ -39,10 +39,10 @@ port.on("message", (frame: unknown) => {
 });
 
 async function start(spec: WorkerStart): Promise<void> {
+  collect();
   const { loadModule } = await import("./run-module.ts");
   module = await loadModule(session, spec);
-  // What bootstrap, decoding and linking left behind would stay for as long as the module sleeps (measured: 3.7 MiB).
-  globalThis.gc?.({ type: "major", flavor: "last-resort" });
+  collect();
   if (spec.world === "command") {
     const { runCommand } = await import("./run-command.ts");
     end(runCommand(session, module));
@@ -50,6 +50,11 @@ async function start(spec: WorkerStart): Promise<void> {
     const { startReactor } = await import("./run-reactor.ts");
     reactor = startReactor(session, module);
   }
+}
+
+/** What the thread's own start, decoding and linking leave behind would stay for as long as the module sleeps (3.7 MiB). */
+function collect(): void {
+  globalThis.gc?.({ type: "major", flavor: "last-resort" });
 }
 
 /** Whatever comes out of the guest, or out of loading it, is the module's end. */
