@@ -17,11 +17,12 @@ import { componentFromText } from "../support/wat.ts";
 import { generateComponent } from "./generate.ts";
 import { mutate } from "./mutate.ts";
 import { Random } from "./random.ts";
+import { ValueTooLarge } from "./values.ts";
 import { HostFailure, World } from "./world.ts";
 
 /** The first of these rounds leaves the generated component whole, the others damage it. */
 const ROUNDS_PER_COMPONENT = 16;
-const LIMITS = { maxMemoryBytes: 16 * 2 ** 20, maxTableElements: 10_000 };
+const LIMITS = { maxMemoryBytes: 256 * 2 ** 20, maxTableElements: 10_000 };
 
 /** What a round did last; a hang or a crash is reported with it. */
 export type Phase = "assemble" | "decode" | "instantiate" | "call";
@@ -96,7 +97,9 @@ function loaded(bytes: Uint8Array, mayRefuse: boolean): Component | undefined {
     checkCoreModules(component);
     return component;
   } catch (error) {
-    if (mayRefuse && error instanceof ComponentError) return undefined;
+    if (!(error instanceof ComponentError)) throw error;
+    // A bound on the work of validation may also meet a component that is whole.
+    if (mayRefuse || error.code === "component/limit-exceeded") return undefined;
     throw error;
   }
 }
@@ -105,7 +108,7 @@ function instantiated(component: Component, world: World, mayRefuse: boolean): I
   try {
     return instantiateComponent(component, world.imports(), LIMITS);
   } catch (error) {
-    const isTyped = error instanceof ComponentError || error instanceof Trap || error instanceof HostFailure;
+    const isTyped = error instanceof ComponentError || error instanceof Trap || isStubs(error);
     if (mayRefuse && isTyped) return undefined;
     throw error;
   }
@@ -117,10 +120,14 @@ function called(run: () => void, mayTrap: boolean): boolean {
     run();
     return true;
   } catch (error) {
-    if (mayTrap && (error instanceof Trap || error instanceof HostFailure || isWrongValue(error)))
-      return false;
+    if (mayTrap && (error instanceof Trap || isStubs(error) || isWrongValue(error))) return false;
     throw error;
   }
+}
+
+/** Thrown by a stub: it comes out of the call as it is. */
+function isStubs(error: unknown): boolean {
+  return error instanceof HostFailure || error instanceof ValueTooLarge;
 }
 
 /** The loader's own refusal of a value, which the engine's TypeErrors must not be taken for. */

@@ -24,10 +24,33 @@ const STRINGS = [
   "日本語".repeat(20),
 ];
 
-/** A random value of the type. */
+/** Parts of one value; a type of a few bytes can have more parts than a machine has memory. */
+const MAX_PARTS = 5_000;
+
+/** Thrown where every value of the type is too large to make. */
+export class ValueTooLarge extends Error {
+  override readonly name = "ValueTooLarge";
+}
+
+/**
+ * A random value of the type.
+ *
+ * @throws ValueTooLarge
+ */
 export function randomValue(random: Random, type: ValueType, resources: ResourceSource): unknown {
+  return boundedValue(random, type, resources, { parts: MAX_PARTS });
+}
+
+function boundedValue(
+  random: Random,
+  type: ValueType,
+  resources: ResourceSource,
+  left: { parts: number },
+): unknown {
   const { shape } = type;
-  const value = (part: ValueType) => randomValue(random, part, resources);
+  left.parts -= 1;
+  if (left.parts < 0) throw new ValueTooLarge("a value of this type has too many parts");
+  const value = (part: ValueType) => boundedValue(random, part, resources, left);
   const optional = (part: ValueType | undefined) => (part === undefined ? undefined : value(part));
   switch (shape.kind) {
     case "primitive":
@@ -39,9 +62,7 @@ export function randomValue(random: Random, type: ValueType, resources: Resource
       return { tag: chosen.label, val: optional(chosen.type) };
     }
     case "list":
-      return random.times(random.percent(3) ? random.below(2_000) : random.below(6), () =>
-        value(shape.element),
-      );
+      return randomList(random, left, () => value(shape.element));
     case "tuple":
       return shape.elements.map(value);
     case "flags":
@@ -61,6 +82,14 @@ export function randomValue(random: Random, type: ValueType, resources: Resource
     case "borrow":
       return resources(shape.resource.identity);
   }
+}
+
+/** Few elements, now and then many; as many as the value may still have parts. */
+function randomList(random: Random, left: { readonly parts: number }, element: () => unknown): unknown[] {
+  const list: unknown[] = [];
+  const count = random.percent(3) ? random.below(2_000) : random.below(6);
+  while (list.length < count && left.parts > MAX_PARTS / 2) list.push(element());
+  return list;
 }
 
 function randomPrimitive(random: Random, kind: PrimitiveKind): unknown {

@@ -12,7 +12,7 @@ import type {
   ValueType,
 } from "../../sandbox/component/validation/static-types.ts";
 import type { Random } from "./random.ts";
-import { isSame, randomJunk, randomValue } from "./values.ts";
+import { isSame, randomJunk, randomValue, ValueTooLarge } from "./values.ts";
 
 /** What a stub throws now and then: it has to come out of the call as it is. */
 export class HostFailure extends Error {
@@ -108,13 +108,24 @@ export class World {
 
   #callOne(name: string, exported: AnyFunction, type: FunctionType): void {
     const isHostile = this.#options.hostile && this.#random.percent(20);
-    const args = type.parameters.map((one) => (isHostile ? randomJunk(this.#random) : this.#value(one.type)));
+    const args = this.#arguments(type, isHostile);
+    if (args === undefined) return;
     const returned = type.result?.shape.kind === "result" ? wrapped(exported, args) : exported(...args);
     if (typeof returned === "object" && returned !== null && Symbol.dispose in returned) {
       this.#guestObjects.push(returned);
     }
     if (!this.#options.hostile && name.startsWith("echo") && !isSame(returned, args[0])) {
       throw new ChangedValue(`${name} was given ${show(args[0])} and returned ${show(returned)}`);
+    }
+  }
+
+  /** `undefined` where the types have no value of a size that can be made. */
+  #arguments(type: FunctionType, isHostile: boolean): unknown[] | undefined {
+    try {
+      return type.parameters.map((one) => (isHostile ? randomJunk(this.#random) : this.#value(one.type)));
+    } catch (error) {
+      if (error instanceof ValueTooLarge) return undefined;
+      throw error;
     }
   }
 

@@ -247,6 +247,16 @@ test("an argument of the wrong type is a TypeError and leaves the instance usabl
   t.is(pass("still there"), "still there");
 });
 
+test("a number that is no integer is no u64", async (t) => {
+  const instance = await instantiateText(passThrough("u64", { flat: "i64" }), {
+    host: (value: unknown) => value,
+  });
+  const pass = exported(instance, "pass");
+  for (const value of [Number.NaN, 0.5, Number.POSITIVE_INFINITY])
+    t.throws(() => pass(value), { instanceOf: TypeError });
+  t.is(pass(7), 7n);
+});
+
 test("the ok case of a result is returned, the error case thrown with its payload", async (t) => {
   const instance = await instantiateText(`(component
     (core module $M (func (export "f") (param i32) (result i32) (local.get 0)))
