@@ -18,7 +18,7 @@ import { Messages } from "./messages.ts";
 import { MODULE, signRelease, steady } from "./releases.ts";
 
 export const DEVICE = "pi-01";
-const ACL_FILE = new URL("../../../fleet/mosquitto.acl", import.meta.url).pathname;
+export const ACL_FILE = new URL("../../../fleet/mosquitto.acl", import.meta.url).pathname;
 
 /** A broker, and who operator and device are to it. */
 export interface BrokerUnderTest {
