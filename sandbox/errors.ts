@@ -35,6 +35,8 @@ export type SandboxErrorCode =
   | "sandbox/export-missing"
   /** A reactor's `init` answered with an error. */
   | "sandbox/init-failed"
+  /** A folder that the module was given is not there, or can't be opened. */
+  | "sandbox/folder-unusable"
   /** The worker broke the channel's rules. */
   | "sandbox/channel-violation"
   /** The worker thread ended for a reason that is not the module's: a defect of the host, or no memory for a thread. */

@@ -57,6 +57,24 @@ export const MAX_STDIN_BYTES = 4096;
 /** Longest wait for standard input before the worker asks again, in milliseconds: timers fire at once beyond 2^31. */
 export const MAX_STDIN_WAIT_MS = 60_000;
 
+/** Files, folders and folder listings that one module holds open at a time; each takes one of the process's descriptors. */
+export const MAX_OPEN_FILES = 128;
+
+/** One read of a file, in bytes; a module that asks for more gets as much. */
+export const MAX_FILE_READ_BYTES = 256 * 1024;
+
+/** A path, and what a symbolic link says, in bytes: Linux's PATH_MAX without its zero. */
+export const MAX_PATH_BYTES = 4095;
+
+/** Folders that a path goes down at a time: each is open while the path is walked. */
+export const MAX_PATH_DEPTH_LEVELS = 256;
+
+/** Symbolic links that one path may lead over: Linux's own number. */
+export const MAX_SYMBOLIC_LINKS = 40;
+
+/** Files of which the times that a module set are kept exactly. */
+export const MAX_EXACT_TIMES = 1024;
+
 /** One log line, in UTF-16 code units; longer ones are cut. */
 export const MAX_LOG_LINE_LENGTH = 1024;
 

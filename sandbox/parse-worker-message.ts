@@ -37,6 +37,7 @@ const REPORTABLE_CODES: readonly SandboxErrorCode[] = [
   "sandbox/import-unknown",
   "sandbox/export-missing",
   "sandbox/init-failed",
+  "sandbox/folder-unusable",
   "sandbox/worker-failed",
 ];
 

@@ -1,5 +1,5 @@
 /**
- * WASI 0.2 for one module: clocks, random, stdio, environment, exit, and a file system without a single folder.
+ * WASI 0.2 for one module: clocks, random, stdio, environment, exit, and the folders that it was given.
  *
  * Built on preview2-shim's in-process ("browser") build, whose files are imported by path: the package's `exports` map
  * leads every import under Node to its other build, which starts a thread as soon as it is loaded and opens
@@ -11,7 +11,9 @@ import { error, streams } from "../../node_modules/@bytecodealliance/preview2-sh
 import type { WorkerStart } from "../channel.ts";
 import type { WasiInterface } from "../imports.ts";
 import type { ModuleSession } from "../module-session.ts";
+import type { ModuleFolder } from "../module-spec.ts";
 import { createClocks } from "./clocks.ts";
+import type { Filesystem } from "./filesystem/filesystem.ts";
 import { createPolling, type Polling } from "./poll.ts";
 import { createRandom } from "./random.ts";
 import { createStdio, ModuleLog, type StandardStreams } from "./stdio.ts";
@@ -22,7 +24,7 @@ export interface WasiHost {
   end(): void;
 }
 
-/** @param withFilesystem whether the component imports `wasi:filesystem`: only then its types are loaded */
+/** @param withFilesystem whether the component imports `wasi:filesystem`: only then it is loaded */
 export async function createWasiHost(
   session: ModuleSession,
   start: WorkerStart,
@@ -32,6 +34,9 @@ export async function createWasiHost(
   const clocks = createClocks(session, polling);
   const random = createRandom(session);
   const stdio = await loadStdio(session, start, polling);
+  const filesystem = withFilesystem
+    ? await loadFilesystem(session, polling, start.folders)
+    : { types: {}, preopens: { getDirectories: () => [] } };
   const cli = createCli({ environment: start.env, arguments: [start.name, ...start.args] });
   const interfaces = {
     // Every path of a module starts at a folder that it was given: there is no current one.
@@ -47,8 +52,8 @@ export async function createWasiHost(
     "wasi:cli/terminal-stdout": { getTerminalStdout: () => stdio.terminal("stdout") },
     "wasi:clocks/monotonic-clock": clocks.monotonicClock,
     "wasi:clocks/wall-clock": clocks.wallClock,
-    "wasi:filesystem/preopens": { getDirectories: () => [] },
-    "wasi:filesystem/types": withFilesystem ? await loadFilesystemTypes() : {},
+    "wasi:filesystem/preopens": filesystem.preopens,
+    "wasi:filesystem/types": filesystem.types,
     "wasi:io/error": error,
     "wasi:io/poll": polling.poll,
     "wasi:io/streams": streams,
@@ -71,12 +76,13 @@ async function loadStdio(
   return createInheritedStdio(session, polling);
 }
 
-/** Without a folder no descriptor can come into being; the classes are there so that libc links. */
-async function loadFilesystemTypes(): Promise<object> {
-  const { types } = await import(
-    "../../node_modules/@bytecodealliance/preview2-shim/dist/browser/filesystem.js"
-  );
-  return types;
+async function loadFilesystem(
+  session: ModuleSession,
+  polling: Polling,
+  folders: readonly ModuleFolder[],
+): Promise<Filesystem> {
+  const { createFilesystem } = await import("./filesystem/filesystem.ts");
+  return createFilesystem(session, polling, folders);
 }
 
 function createExit(session: ModuleSession) {

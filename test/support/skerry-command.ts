@@ -12,15 +12,22 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** @param input what stands in standard input before it ends; `open` leaves it open and empty */
+/**
+ * @param input what stands in standard input before it ends; `open` leaves it open and empty
+ * @param until interrupts the command, as a person would, when its standard error has this
+ */
 export async function skerry(
   args: readonly string[],
   input: Uint8Array | "open" = new Uint8Array(0),
+  until?: RegExp,
 ): Promise<CommandResult> {
   const child = spawn(process.execPath, [SKERRY, ...args]);
   const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
   child.stdout.on("data", (chunk: Buffer) => output.stdout.push(chunk));
-  child.stderr.on("data", (chunk: Buffer) => output.stderr.push(chunk));
+  child.stderr.on("data", (chunk: Buffer) => {
+    output.stderr.push(chunk);
+    if (until?.test(Buffer.concat(output.stderr).toString())) child.kill("SIGINT");
+  });
   // A command that ends before it has read everything is no failure of the test.
   child.stdin.on("error", () => undefined);
   if (input !== "open") child.stdin.end(input);

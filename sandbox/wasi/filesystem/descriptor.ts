@@ -1,0 +1,420 @@
+/**
+ * `wasi:filesystem/types.descriptor` and `directory-entry-stream` (WASI 0.2), on Linux.
+ *
+ * Each descriptor holds one of the system's, and what a call means is the system's: POSIX's `openat` and its kin, with
+ * its error codes. Paths go through `resolve.ts`. A folder that was opened below another may be changed as that one may:
+ * libc does not ask for `mutate-directory` when it opens one. Every call returns at once; nothing here waits.
+ */
+
+import {
+  type BigIntStats,
+  constants,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  futimesSync,
+  linkSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmdirSync,
+  symlinkSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { MAX_FILE_READ_BYTES } from "../../limits.ts";
+import type { InputStream, OutputStream } from "../stdio.ts";
+import { DirectoryEntryStream } from "./directory-entries.ts";
+import { FilesystemError, unless } from "./error-code.ts";
+import {
+  type DescriptorStat,
+  type DescriptorType,
+  descriptorStat,
+  identity,
+  metadataHash,
+  type NewTimestamp,
+  newTimes,
+  secondsOf,
+  typeOf,
+} from "./metadata.ts";
+import type { OpenFolder } from "./open-folder.ts";
+import { type LastLink, type Place, readLink, withPlace } from "./resolve.ts";
+import { fileInput, fileOutput } from "./streams.ts";
+
+interface PathFlags {
+  readonly symlinkFollow?: boolean;
+}
+
+interface OpenFlags {
+  readonly create?: boolean;
+  readonly directory?: boolean;
+  readonly exclusive?: boolean;
+  readonly truncate?: boolean;
+}
+
+interface DescriptorFlags {
+  readonly read?: boolean;
+  readonly write?: boolean;
+  readonly fileIntegritySync?: boolean;
+  readonly dataIntegritySync?: boolean;
+  readonly requestedWriteSync?: boolean;
+  readonly mutateDirectory?: boolean;
+}
+
+/** What `open` makes a descriptor of. */
+interface Opened {
+  readonly folder: OpenFolder;
+  readonly file: number;
+  readonly type: DescriptorType;
+  readonly flags: DescriptorFlags;
+}
+
+/** Offsets are the system's signed 64 bits. */
+const MAX_OFFSET = 2n ** 63n - 1n;
+
+export class Descriptor {
+  readonly #folder: OpenFolder;
+  readonly #file: number;
+  readonly #type: DescriptorType;
+  readonly #flags: DescriptorFlags;
+
+  constructor({ folder, file, type, flags }: Opened) {
+    this.#folder = folder;
+    this.#file = file;
+    this.#type = type;
+    this.#flags = flags;
+  }
+
+  /** A granted folder itself. Any number of them share the one that is open. */
+  static ofRoot(folder: OpenFolder): Descriptor {
+    return new Descriptor({
+      folder,
+      file: folder.root,
+      type: "directory",
+      flags: { read: true, mutateDirectory: true },
+    });
+  }
+
+  readViaStream(offset: bigint): InputStream {
+    return this.#call(() => {
+      this.#requireReadable();
+      return fileInput(
+        this.#folder.context,
+        (length, position) => this.#readAt(length, position),
+        checked(offset),
+      );
+    });
+  }
+
+  writeViaStream(offset: bigint): OutputStream {
+    return this.#call(() => {
+      this.#requireWritable();
+      const write = (bytes: Uint8Array, position: bigint | undefined) => this.#writeAll(bytes, position);
+      return fileOutput(this.#folder.context, write, checked(offset));
+    });
+  }
+
+  appendViaStream(): OutputStream {
+    return this.#call(() => {
+      this.#requireWritable();
+      return fileOutput(this.#folder.context, (bytes) => this.#writeAll(bytes, undefined), undefined);
+    });
+  }
+
+  /** Advice is taken, and not acted on. */
+  advise(offset: bigint, length: bigint, _advice: string): void {
+    this.#call(() => {
+      if (this.#type === "directory") throw new FilesystemError("bad-descriptor");
+      checked(offset);
+      checked(length);
+    });
+  }
+
+  syncData(): void {
+    this.#call(() => fdatasyncSync(this.#file));
+  }
+
+  sync(): void {
+    this.#call(() => fsyncSync(this.#file));
+  }
+
+  getFlags(): DescriptorFlags {
+    return this.#call(() => this.#flags);
+  }
+
+  getType(): DescriptorType {
+    return this.#call(() => this.#type);
+  }
+
+  setSize(size: bigint): void {
+    this.#call(() => {
+      this.#requireWritable();
+      if (checked(size) > Number.MAX_SAFE_INTEGER) throw new FilesystemError("file-too-large");
+      this.#growTo(size);
+      ftruncateSync(this.#file, Number(size));
+    });
+  }
+
+  setTimes(access: NewTimestamp, modification: NewTimestamp): void {
+    this.#call(() => {
+      const { exactTimes } = this.#folder.context;
+      const times = newTimes(exactTimes.of(this.#stats()), access, modification);
+      futimesSync(this.#file, secondsOf(times.accessNs), secondsOf(times.modificationNs));
+      exactTimes.remember(this.#stats(), times);
+    });
+  }
+
+  read(length: bigint, offset: bigint): [Uint8Array, boolean] {
+    return this.#call(() => {
+      this.#requireReadable();
+      const bytes = this.#readAt(length, checked(offset));
+      return [bytes, bytes.byteLength === 0];
+    });
+  }
+
+  write(buffer: Uint8Array, offset: bigint): bigint {
+    return this.#call(() => {
+      this.#requireWritable();
+      this.#writeAll(buffer, checked(offset));
+      return BigInt(buffer.byteLength);
+    });
+  }
+
+  readDirectory(): DirectoryEntryStream {
+    return this.#call(() => {
+      this.#requireDirectory();
+      return new DirectoryEntryStream(this.#folder.context, this.#file);
+    });
+  }
+
+  createDirectoryAt(path: string): void {
+    this.#at(path, "never", ({ systemPath }) => {
+      this.#takeEntryFor(systemPath);
+      mkdirSync(systemPath);
+    });
+  }
+
+  stat(): DescriptorStat {
+    return this.#call(() => this.#describe(this.#stats()));
+  }
+
+  statAt(pathFlags: PathFlags, path: string): DescriptorStat {
+    return this.#at(path, following(pathFlags), (place) => this.#describe(statsOf(place)));
+  }
+
+  setTimesAt(pathFlags: PathFlags, path: string, access: NewTimestamp, modification: NewTimestamp): void {
+    this.#at(path, following(pathFlags), (place) => {
+      const { exactTimes } = this.#folder.context;
+      const times = newTimes(exactTimes.of(statsOf(place)), access, modification);
+      lutimesSync(place.systemPath, secondsOf(times.accessNs), secondsOf(times.modificationNs));
+      exactTimes.remember(statsOf(place), times);
+    });
+  }
+
+  linkAt(oldPathFlags: PathFlags, oldPath: string, newDescriptor: Descriptor, newPath: string): void {
+    // Other hosts do not follow here either; nobody's libc asks for it.
+    if (oldPathFlags.symlinkFollow === true) throw new FilesystemError("invalid");
+    this.#between(oldPath, newDescriptor, newPath, (from, to) => {
+      const stats = lstatSync(from.systemPath, { bigint: true });
+      if (stats.isDirectory()) throw new FilesystemError("not-permitted");
+      if (from.wantsFolder) throw new FilesystemError("not-directory");
+      requireNameForFile(to);
+      newDescriptor.#takeEntryFor(to.systemPath);
+      linkSync(from.systemPath, to.systemPath);
+    });
+  }
+
+  openAt(pathFlags: PathFlags, path: string, openFlags: OpenFlags, flags: DescriptorFlags): Descriptor {
+    const { create = false, exclusive = false, truncate = false, directory = false } = openFlags;
+    if (directory && (create || exclusive || truncate)) throw new FilesystemError("invalid");
+    // With both of them a link that stands there already is in the way, wherever it leads.
+    const lastLink = create && exclusive ? "before-slash" : following(pathFlags);
+    return this.#at(path, lastLink, (place) => {
+      if (place.wantsFolder && create) throw new FilesystemError("is-directory");
+      if (create) this.#takeEntryFor(place.systemPath);
+      const file = this.#open(place, openFlags, flags);
+      this.#folder.openFiles.add(file);
+      const type = typeOf(fstatSync(file, { bigint: true }));
+      const kept = type === "directory" ? { ...flags, mutateDirectory: true } : flags;
+      return new Descriptor({ folder: this.#folder, file, type, flags: kept });
+    });
+  }
+
+  readlinkAt(path: string): string {
+    return this.#at(path, "before-slash", ({ systemPath }) => {
+      const target = readLink(systemPath);
+      if (target.startsWith("/")) throw new FilesystemError("not-permitted");
+      return target;
+    });
+  }
+
+  removeDirectoryAt(path: string): void {
+    this.#at(path, "never", ({ systemPath }) => rmdirSync(systemPath));
+  }
+
+  renameAt(oldPath: string, newDescriptor: Descriptor, newPath: string): void {
+    this.#between(oldPath, newDescriptor, newPath, (from, to) => {
+      const wantsFolder = from.wantsFolder || to.wantsFolder;
+      if (wantsFolder && !lstatSync(from.systemPath).isDirectory())
+        throw new FilesystemError("not-directory");
+      renameSync(from.systemPath, to.systemPath);
+    });
+  }
+
+  symlinkAt(oldPath: string, newPath: string): void {
+    if (oldPath.startsWith("/")) throw new FilesystemError("not-permitted");
+    if (oldPath.includes("\0")) throw new FilesystemError("invalid");
+    this.#at(newPath, "never", (place) => {
+      requireNameForFile(place);
+      this.#takeEntryFor(place.systemPath);
+      symlinkSync(oldPath, place.systemPath);
+    });
+  }
+
+  unlinkFileAt(path: string): void {
+    this.#at(path, "never", ({ systemPath, wantsFolder }) => {
+      if (wantsFolder && !lstatSync(systemPath).isDirectory()) throw new FilesystemError("not-directory");
+      unlinkSync(systemPath);
+    });
+  }
+
+  isSameObject(other: Descriptor): boolean {
+    return this.#call(() => identity(this.#stats()) === identity(other.#stats()));
+  }
+
+  metadataHash(): { lower: bigint; upper: bigint } {
+    return this.#call(() => this.#hash(this.#stats()));
+  }
+
+  metadataHashAt(pathFlags: PathFlags, path: string): { lower: bigint; upper: bigint } {
+    return this.#at(path, following(pathFlags), (place) => this.#hash(statsOf(place)));
+  }
+
+  [Symbol.dispose](): void {
+    // The folder's own stays open: the module may ask for it again.
+    if (this.#file !== this.#folder.root) this.#folder.close(this.#file);
+  }
+
+  #call<Result>(work: () => Result): Result {
+    return this.#folder.context.call(work);
+  }
+
+  #at<Result>(path: string, lastLink: LastLink, work: (place: Place) => Result): Result {
+    return this.#call(() => {
+      this.#requireDirectory();
+      return withPlace(this.#file, path, lastLink, work);
+    });
+  }
+
+  /** Walks both paths, for what moves or links from one to the other. */
+  #between(
+    oldPath: string,
+    newDescriptor: Descriptor,
+    newPath: string,
+    work: (from: Place, to: Place) => void,
+  ): void {
+    const [mine, others] = [this.#folder, newDescriptor.#folder];
+    // What comes in by another door would not be counted.
+    if (mine !== others && (mine.quota ?? others.quota) !== undefined)
+      throw new FilesystemError("cross-device");
+    this.#at(oldPath, "never", (from) => newDescriptor.#at(newPath, "never", (to) => work(from, to)));
+  }
+
+  #open(place: Place, { create, exclusive, truncate, directory }: OpenFlags, flags: DescriptorFlags): number {
+    const access = flags.write ? (flags.read ? constants.O_RDWR : constants.O_WRONLY) : constants.O_RDONLY;
+    const system =
+      access |
+      // A named pipe in the folder must not make the module wait for its other end.
+      (constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY) |
+      (create ? constants.O_CREAT : 0) |
+      (exclusive ? constants.O_EXCL : 0) |
+      (truncate ? constants.O_TRUNC : 0) |
+      (directory || place.wantsFolder ? constants.O_DIRECTORY : 0) |
+      (flags.fileIntegritySync ? constants.O_SYNC : 0) |
+      (flags.dataIntegritySync ? constants.O_DSYNC : 0);
+    return this.#folder.context.opening(() => openSync(place.systemPath, system));
+  }
+
+  #stats(): BigIntStats {
+    return fstatSync(this.#file, { bigint: true });
+  }
+
+  #describe(stats: BigIntStats): DescriptorStat {
+    return descriptorStat(stats, this.#folder.context.exactTimes.of(stats));
+  }
+
+  #hash(stats: BigIntStats): { lower: bigint; upper: bigint } {
+    return metadataHash(stats, this.#folder.context.exactTimes.of(stats));
+  }
+
+  #readAt(length: bigint, position: bigint): Uint8Array {
+    const wanted = length > MAX_FILE_READ_BYTES ? MAX_FILE_READ_BYTES : Number(length);
+    if (position > MAX_OFFSET - BigInt(wanted)) return new Uint8Array(0);
+    const buffer = new Uint8Array(wanted);
+    return buffer.subarray(0, readSync(this.#file, buffer, 0, wanted, position));
+  }
+
+  #writeAll(bytes: Uint8Array, position: bigint | undefined): void {
+    const start = position ?? this.#stats().size;
+    if (start > MAX_OFFSET - BigInt(bytes.byteLength)) throw new FilesystemError("file-too-large");
+    this.#growTo(start + BigInt(bytes.byteLength));
+    for (let written = 0; written < bytes.byteLength; ) {
+      const from = start + BigInt(written);
+      // Node's types know no bigint here; what goes beyond 2^53 does not exist in the field, and fails below.
+      if (from > Number.MAX_SAFE_INTEGER) throw new FilesystemError("file-too-large");
+      written += writeSync(this.#file, bytes, written, bytes.byteLength - written, Number(from));
+    }
+  }
+
+  /** Takes the room that the file is about to need beyond its present size. */
+  #growTo(size: bigint): void {
+    if (this.#folder.quota === undefined) return;
+    const growth = size - this.#stats().size;
+    if (growth > 0n) this.#folder.take(Number(growth), 0);
+  }
+
+  /** Takes an entry's room unless there is one of this name, which the system will then say. */
+  #takeEntryFor(systemPath: string): void {
+    if (this.#folder.quota === undefined) return;
+    if (unless(["ENOENT"], () => lstatSync(systemPath)) === undefined) this.#folder.take(0, 1);
+  }
+
+  #requireDirectory(): void {
+    if (this.#type !== "directory") throw new FilesystemError("not-directory");
+  }
+
+  #requireReadable(): void {
+    if (this.#type === "directory") throw new FilesystemError("is-directory");
+    if (this.#flags.read !== true) throw new FilesystemError("bad-descriptor");
+  }
+
+  #requireWritable(): void {
+    if (this.#flags.write !== true) throw new FilesystemError("bad-descriptor");
+  }
+}
+
+function following(flags: PathFlags): LastLink {
+  return flags.symlinkFollow === true ? "always" : "before-slash";
+}
+
+function statsOf({ systemPath, wantsFolder }: Place): BigIntStats {
+  const stats = lstatSync(systemPath, { bigint: true });
+  if (wantsFolder && !stats.isDirectory()) throw new FilesystemError("not-directory");
+  return stats;
+}
+
+/** A new name for something that is no folder must not end with a slash. */
+function requireNameForFile({ systemPath, wantsFolder }: Place): void {
+  if (!wantsFolder) return;
+  const exists = unless(["ENOENT"], () => lstatSync(systemPath)) !== undefined;
+  throw new FilesystemError(exists ? "exist" : "no-entry");
+}
+
+function checked(offset: bigint): bigint {
+  if (offset > MAX_OFFSET) throw new FilesystemError("invalid");
+  return offset;
+}

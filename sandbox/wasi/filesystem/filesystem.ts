@@ -1,0 +1,30 @@
+/** `wasi:filesystem` (WASI 0.2) for one module: its folders, and the types that lead on from them. */
+
+import type { ModuleSession } from "../../module-session.ts";
+import type { ModuleFolder } from "../../module-spec.ts";
+import type { Polling } from "../poll.ts";
+import { Descriptor } from "./descriptor.ts";
+import { DirectoryEntryStream } from "./directory-entries.ts";
+import { FilesystemContext, OpenFolder } from "./open-folder.ts";
+import { filesystemErrorCode } from "./streams.ts";
+
+export interface Filesystem {
+  readonly types: object;
+  readonly preopens: { getDirectories(): [Descriptor, string][] };
+}
+
+/** Opens the folders. @throws SandboxError `sandbox/folder-unusable` */
+export function createFilesystem(
+  session: ModuleSession,
+  polling: Polling,
+  folders: readonly ModuleFolder[],
+): Filesystem {
+  const context = new FilesystemContext(session, polling);
+  const open = folders.map((folder) => new OpenFolder(context, folder));
+  return {
+    types: { Descriptor, DirectoryEntryStream, filesystemErrorCode },
+    preopens: {
+      getDirectories: () => open.map((folder) => [Descriptor.ofRoot(folder), folder.guestPath]),
+    },
+  };
+}

@@ -1,0 +1,89 @@
+/** What the descriptors of one granted folder have in common. */
+
+import { closeSync, constants, openSync } from "node:fs";
+import { SandboxError } from "../../errors.ts";
+import { MAX_OPEN_FILES } from "../../limits.ts";
+import type { ModuleSession } from "../../module-session.ts";
+import type { ModuleFolder } from "../../module-spec.ts";
+import type { Polling } from "../poll.ts";
+import { attempt, FilesystemError } from "./error-code.ts";
+import { ExactTimes } from "./metadata.ts";
+import { Quota } from "./quota.ts";
+
+/** What all folders of a module have in common. */
+export class FilesystemContext {
+  readonly session: ModuleSession;
+  readonly polling: Polling;
+  readonly exactTimes = new ExactTimes();
+  #open = 0;
+
+  constructor(session: ModuleSession, polling: Polling) {
+    this.session = session;
+    this.polling = polling;
+  }
+
+  /** Does one call of the guest's. @throws FilesystemError for what the system refuses */
+  call<Result>(work: () => Result): Result {
+    this.session.enterHost();
+    return attempt(work);
+  }
+
+  /** Counts what `open` opens, up to the limit. */
+  opening<Result>(open: () => Result): Result {
+    if (this.#open >= MAX_OPEN_FILES) {
+      throw new FilesystemError("insufficient-memory");
+    }
+    const opened = open();
+    this.#open += 1;
+    return opened;
+  }
+
+  closed(): void {
+    this.#open -= 1;
+  }
+}
+
+/** A granted folder, open as long as the module runs. */
+export class OpenFolder {
+  readonly context: FilesystemContext;
+  readonly guestPath: string;
+  readonly root: number;
+  readonly openFiles = new Set<number>();
+  readonly quota: Quota | undefined;
+
+  /** @throws SandboxError `sandbox/folder-unusable` */
+  constructor(context: FilesystemContext, folder: ModuleFolder) {
+    this.context = context;
+    this.guestPath = folder.guestPath;
+    this.root = openRoot(folder.hostPath);
+    this.quota = folder.quota && new Quota(folder.quota, this.root, this.openFiles);
+  }
+
+  /** Takes room for bytes and entries that are about to be written. @throws FilesystemError `quota` */
+  take(bytes: number, entries: number): void {
+    this.quota?.take(bytes, entries);
+  }
+
+  close(descriptor: number): void {
+    this.openFiles.delete(descriptor);
+    this.context.closed();
+    closeSync(descriptor);
+  }
+}
+
+function openRoot(hostPath: string): number {
+  if (process.platform !== "linux") {
+    throw new SandboxError(
+      "sandbox/folder-unusable",
+      `the folder ${hostPath} can't be given to a module: that needs Linux, on ${process.platform} modules have no files`,
+    );
+  }
+  try {
+    return openSync(hostPath, constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new SandboxError("sandbox/folder-unusable", `the folder ${hostPath} can't be opened: ${reason}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,75 @@
+/** Files as streams of `wasi:io/streams` (WASI 0.2): `read-via-stream`, `write-via-stream`, `append-via-stream`. */
+
+import {
+  inputStreamCreate,
+  ioErrorCreate,
+  outputStreamCreate,
+} from "../../../node_modules/@bytecodealliance/preview2-shim/dist/browser/io.js";
+import type { InputStream, OutputStream } from "../stdio.ts";
+import { FilesystemError, type FilesystemErrorCode } from "./error-code.ts";
+import type { FilesystemContext } from "./open-folder.ts";
+
+/** How much a stream takes at once, in bytes: each piece is copied once more on its way. */
+const WRITE_PERMIT_BYTES = 256n * 1024n;
+
+/** Which of the file system's errors a stream's error stands for. */
+const errorCodes = new WeakMap<object, FilesystemErrorCode>();
+
+/** `filesystem-error-code`. */
+export function filesystemErrorCode(error: object): FilesystemErrorCode | undefined {
+  return errorCodes.get(error);
+}
+
+/** @param read bytes at a position, none at the end */
+export function fileInput(
+  context: FilesystemContext,
+  read: (length: bigint, position: bigint) => Uint8Array,
+  start: bigint,
+): InputStream {
+  let position = start;
+  const next = streaming(context, (length: bigint) => {
+    if (length === 0n) return new Uint8Array(0);
+    const bytes = read(length, position);
+    if (bytes.byteLength === 0) throw { tag: "closed" };
+    position += BigInt(bytes.byteLength);
+    return bytes;
+  });
+  return inputStreamCreate({ read: next, blockingRead: next, subscribe: () => context.polling.always() });
+}
+
+/** @param write takes all of the bytes; `position` is undefined at the file's end, wherever that is */
+export function fileOutput(
+  context: FilesystemContext,
+  write: (bytes: Uint8Array, position: bigint | undefined) => void,
+  start: bigint | undefined,
+): OutputStream {
+  let position = start;
+  return outputStreamCreate({
+    checkWrite: () => WRITE_PERMIT_BYTES,
+    write: streaming(context, (bytes: Uint8Array) => {
+      write(bytes, position);
+      if (position !== undefined) position += BigInt(bytes.byteLength);
+    }),
+    subscribe: () => context.polling.always(),
+  });
+}
+
+/** A stream whose operation failed says so once, and is closed afterwards. */
+function streaming<Argument, Result>(
+  context: FilesystemContext,
+  work: (argument: Argument) => Result,
+): (argument: Argument) => Result {
+  let failed = false;
+  return (argument) => {
+    if (failed) throw { tag: "closed" };
+    try {
+      return context.call(() => work(argument));
+    } catch (error) {
+      if (!(error instanceof FilesystemError)) throw error;
+      failed = true;
+      const ioError = ioErrorCreate(error.payload);
+      errorCodes.set(ioError, error.payload);
+      throw { tag: "last-operation-failed", val: ioError };
+    }
+  };
+}
