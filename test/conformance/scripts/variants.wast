@@ -1,0 +1,73 @@
+;; CanonicalABI.md "Loading" and "Flat Lifting" of variants, enums, options, results and flags: discriminants, joined
+;; payloads, bits beyond the labels.
+
+(component definition $Variants
+  (core module $m
+    (memory (export "mem") 1)
+    (func (export "f") (param i32) (result i32) (local.get 0))
+    ;; (discriminant, payload) at 16, as a variant with an 8-byte payload has it
+    (func (export "store") (param i32 i64) (result i32)
+      (i32.store8 (i32.const 16) (local.get 0))
+      (i64.store (i32.const 24) (local.get 1))
+      (i32.const 16))
+    ;; variant { a(f32), b(u64), c(u8), d }: the payload's slot is an i64
+    (func (export "joined") (param i32 i64) (result i64) (local.get 1)))
+  (core instance $i (instantiate $m))
+  (type $e' (enum "red" "green" "blue")) (export $e "e" (type $e'))
+  (type $v' (variant (case "a" f32) (case "b" u64) (case "c" u8) (case "d"))) (export $v "v" (type $v'))
+  (type $f' (flags "a" "b" "c")) (export $f "f" (type $f'))
+  (func (export "to-enum") (param "a" u32) (result $e) (canon lift (core func $i "f")))
+  (func (export "from-enum") (param "a" $e) (result u32) (canon lift (core func $i "f")))
+  (func (export "to-flags") (param "a" u32) (result $f) (canon lift (core func $i "f")))
+  (func (export "from-flags") (param "a" $f) (result u32) (canon lift (core func $i "f")))
+  (func (export "to-variant") (param "d" u32) (param "payload" u64) (result $v)
+    (canon lift (core func $i "store") (memory (core memory $i "mem"))))
+  (func (export "slot") (param "a" $v) (result u64) (canon lift (core func $i "joined")))
+  (func (export "to-option") (param "d" u32) (param "payload" u64) (result (option u64))
+    (canon lift (core func $i "store") (memory (core memory $i "mem"))))
+  (func (export "to-result") (param "d" u32) (param "payload" u64) (result (result u64 (error u8)))
+    (canon lift (core func $i "store") (memory (core memory $i "mem"))))
+  (func (export "to-empty-result") (param "a" u32) (result (result)) (canon lift (core func $i "f"))))
+(component instance $i1 $Variants)
+
+(assert_return (invoke "to-enum" (u32.const 2)) (enum.const "blue"))
+(assert_return (invoke "from-enum" (enum.const "green")) (u32.const 1))
+(assert_return (invoke "to-flags" (u32.const 5)) (flags.const "a" "c"))
+(assert_return (invoke "to-flags" (u32.const 0xfffffff8)) (flags.const))
+(assert_return (invoke "from-flags" (flags.const "b" "c")) (u32.const 6))
+(assert_return (invoke "to-variant" (u32.const 0) (u64.const 0x3fc00000)) (variant.const "a" (f32.const 1.5)))
+(assert_return (invoke "to-variant" (u32.const 1) (u64.const 0xffffffffffffffff)) (variant.const "b" (u64.const 0xffffffffffffffff)))
+(assert_return (invoke "to-variant" (u32.const 2) (u64.const 0x1ff)) (variant.const "c" (u8.const 0xff)))
+(assert_return (invoke "to-variant" (u32.const 3) (u64.const 9)) (variant.const "d"))
+(assert_return (invoke "slot" (variant.const "a" (f32.const 1.5))) (u64.const 0x3fc00000))
+(assert_return (invoke "slot" (variant.const "b" (u64.const 7))) (u64.const 7))
+(assert_return (invoke "slot" (variant.const "d")) (u64.const 0))
+(assert_return (invoke "to-option" (u32.const 0) (u64.const 3)) (option.none))
+(assert_return (invoke "to-option" (u32.const 1) (u64.const 3)) (option.some (u64.const 3)))
+(assert_return (invoke "to-result" (u32.const 0) (u64.const 3)) (result.ok (u64.const 3)))
+(assert_return (invoke "to-result" (u32.const 1) (u64.const 3)) (result.err (u8.const 3)))
+(assert_return (invoke "to-empty-result" (u32.const 0)) (result.ok))
+(assert_return (invoke "to-empty-result" (u32.const 1)) (result.err))
+
+(assert_trap (invoke "to-enum" (u32.const 3)) "invalid discriminant")
+(component instance $i2 $Variants)
+(assert_trap (invoke "to-enum" (u32.const 0x100)) "invalid discriminant")
+(component instance $i3 $Variants)
+(assert_trap (invoke "to-variant" (u32.const 4) (u64.const 0)) "invalid discriminant")
+(component instance $i4 $Variants)
+(assert_trap (invoke "to-option" (u32.const 2) (u64.const 0)) "invalid discriminant")
+(component instance $i5 $Variants)
+(assert_trap (invoke "to-result" (u32.const 255) (u64.const 0)) "invalid discriminant")
+(component instance $i6 $Variants)
+(assert_trap (invoke "to-empty-result" (u32.const 2)) "invalid discriminant")
+
+;; Lists of what takes less than a byte of information take whole bytes.
+(component $Lists
+  (core module $m
+    (memory (export "mem") 1)
+    (data (i32.const 0) "\10\00\00\00\03\00\00\00")
+    (data (i32.const 16) "\01\00\ff")
+    (func (export "f") (result i32) (i32.const 0)))
+  (core instance $i (instantiate $m))
+  (func (export "bools") (result (list bool)) (canon lift (core func $i "f") (memory (core memory $i "mem")))))
+(assert_return (invoke "bools") (list.const (bool.const true) (bool.const false) (bool.const true)))
