@@ -204,7 +204,10 @@ export interface ComponentDefinition {
   readonly offset: number;
 }
 
-/** An embedded core module: its bytes (a view, not a copy) and what the validator and the linker read of them. */
+/**
+ * An embedded core module: its bytes (a view, not a copy) and what the validator and the linker read of them. Imports
+ * and exports are the validator's alone: they are left empty in a component that was validated before.
+ */
 export interface CoreModule {
   readonly bytes: Uint8Array;
   /** Byte offset in the outermost component's bytes, for messages. */

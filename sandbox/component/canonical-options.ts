@@ -23,9 +23,9 @@ export function canonicalContext(
 ): LiftLowerContext {
   const { stringEncoding } = options;
   const memory =
-    options.memory === undefined ? undefined : at(scope.coreMemories, options.memory, "core memory");
+    options.memory === undefined ? undefined : at(scope.core.memory, options.memory, "core memory");
   const realloc =
-    options.realloc === undefined ? undefined : at(scope.coreFunctions, options.realloc, "core function");
+    options.realloc === undefined ? undefined : at(scope.core.func, options.realloc, "core function");
   const known = cache.find(
     (one) => one.memory === memory && one.realloc === realloc && one.stringEncoding === stringEncoding,
   );

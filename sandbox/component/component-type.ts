@@ -9,7 +9,7 @@ import { typeOfComponent } from "./validate.ts";
 import type { Extern } from "./validation/static-types.ts";
 
 /** One import or export of a component. */
-interface NamedType {
+export interface NamedType {
   /** The exact extern name: `wasi:clocks/monotonic-clock@0.2.0`, `run-it`. */
   readonly name: string;
   readonly sort: "func" | "instance" | "component" | "type" | "core-module";

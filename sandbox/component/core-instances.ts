@@ -5,7 +5,6 @@
  */
 
 import type { CoreInstanceDefinition, CoreModule, CoreSort } from "./ast.ts";
-import type { CoreFunction } from "./canon-lift.ts";
 import { ComponentError } from "./errors.ts";
 import { at, type ComponentScope, type CoreInstanceValue } from "./scope.ts";
 
@@ -20,7 +19,8 @@ export function instantiateCore(
 ): CoreInstanceValue {
   if (definition.kind === "exports") {
     const bundle: Record<string, unknown> = Object.create(null);
-    for (const { name, sort, index } of definition.exports) bundle[name] = coreItem(sort, index, scope);
+    for (const { name, sort, index } of definition.exports)
+      bundle[name] = at(coreSpace(sort, scope), index, `core ${sort}`);
     return bundle;
   }
   const imports: Record<string, Record<string, unknown>> = Object.create(null);
@@ -38,43 +38,10 @@ export function instantiateCore(
   }
 }
 
-function coreItem(sort: CoreSort, index: number, scope: ComponentScope): unknown {
-  switch (sort) {
-    case "func":
-      return at(scope.coreFunctions, index, "core function");
-    case "table":
-      return at(scope.coreTables, index, "core table");
-    case "memory":
-      return at(scope.coreMemories, index, "core memory");
-    case "global":
-      return at(scope.coreGlobals, index, "core global");
-    case "tag":
-      return at(scope.coreTags, index, "core tag");
-    default:
-      throw new ComponentError("component/invalid", `a core instance can't export a ${sort}`);
+/** The core index space of a sort; core modules, types and instances are no exports of a core instance. */
+export function coreSpace(sort: CoreSort, scope: ComponentScope): unknown[] {
+  if (sort === "type" || sort === "module" || sort === "instance") {
+    throw new ComponentError("component/unsupported", `a core instance can't export a ${sort}`);
   }
-}
-
-/** Puts a core instance's export into the index space of its sort. */
-export function aliasCoreExport(sort: CoreSort, value: unknown, scope: ComponentScope): void {
-  switch (sort) {
-    case "func":
-      // The validator has matched the sort against the module's export section.
-      scope.coreFunctions.push(value as CoreFunction);
-      break;
-    case "memory":
-      scope.coreMemories.push(value as WebAssembly.Memory);
-      break;
-    case "table":
-      scope.coreTables.push(value);
-      break;
-    case "global":
-      scope.coreGlobals.push(value);
-      break;
-    case "tag":
-      scope.coreTags.push(value);
-      break;
-    default:
-      throw new ComponentError("component/unsupported", `a core instance's ${sort} can't be aliased`);
-  }
+  return scope.core[sort];
 }

@@ -17,14 +17,8 @@ import type {
   CoreValueKind,
 } from "./ast.ts";
 import { skipConstantExpression } from "./core-expressions.ts";
-import {
-  isSelfContained,
-  readGlobalType,
-  readLimits,
-  readRecursiveType,
-  readTableType,
-  readTagType,
-} from "./core-types.ts";
+import { readTable } from "./core-limits.ts";
+import { isSelfContained, readGlobalType, readLimits, readRecursiveType, readTagType } from "./core-types.ts";
 import { readCoreExternTypeRef } from "./decode-core-types.ts";
 import { MAX_CORE_FUNCTIONS, MAX_CORE_MODULE_BYTES } from "./limits.ts";
 import type { ByteReader } from "./reader.ts";
@@ -166,16 +160,6 @@ function readFunctions(section: ByteReader, reading: ModuleReading): void {
     throw section.limitExceeded(`${count} core functions`, `${MAX_CORE_FUNCTIONS} core functions`);
   }
   for (let index = 0; index < count; index += 1) reading.functions.push(section.u32("a core type index"));
-}
-
-/** `table`: a type, or 0x40 0x00, a type and an initial value. */
-function readTable(section: ByteReader): CoreTableType {
-  if (section.peek() !== 0x40) return readTableType(section);
-  section.byte("a table with an initial value");
-  section.expectByte(0x00, "a table with an initial value");
-  const type = readTableType(section);
-  skipConstantExpression(section);
-  return type;
 }
 
 function readExport(section: ByteReader, reading: ModuleReading): CoreExport {

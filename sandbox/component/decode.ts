@@ -6,7 +6,8 @@
  * but the encoding; `validate.ts` does that.
  */
 
-import type { ComponentDefinition, Definition, ExternType } from "./ast.ts";
+import type { ComponentDefinition, CoreModule, Definition, ExternType } from "./ast.ts";
+import { readCoreLimits } from "./core-limits.ts";
 import { decodeCoreModule } from "./core-module.ts";
 import { readCanonical } from "./decode-canonical.ts";
 import { readCoreType } from "./decode-core-types.ts";
@@ -31,11 +32,22 @@ export const PREAMBLE_BYTES = 8;
  */
 export function decodeComponent(bytes: Uint8Array): ComponentDefinition {
   refuseOtherFormats(bytes);
+  return decode(bytes, decodeCoreModule);
+}
+
+/** Decodes a component that was validated before: of its core modules, only memories and tables are read. */
+export function decodeValidated(bytes: Uint8Array): ComponentDefinition {
+  return decode(bytes, readCoreLimits);
+}
+
+type ReadCoreModule = (reader: ByteReader) => CoreModule;
+
+function decode(bytes: Uint8Array, readCoreModule: ReadCoreModule): ComponentDefinition {
   const reader = new ByteReader(bytes);
   if (bytes.length > MAX_COMPONENT_BYTES) {
     throw reader.limitExceeded(`a component of ${bytes.length} bytes`, `${MAX_COMPONENT_BYTES} bytes`);
   }
-  return readComponent(reader, 1);
+  return readComponent(reader, 1, readCoreModule);
 }
 
 /**
@@ -73,7 +85,11 @@ function startsWith(bytes: Uint8Array, at: number, expected: readonly number[]):
 }
 
 /** `component`: preamble and sections, to the reader's end. `levels` counts this component and those around it. */
-function readComponent(reader: ByteReader, levels: number): ComponentDefinition {
+function readComponent(
+  reader: ByteReader,
+  levels: number,
+  readCoreModule: ReadCoreModule,
+): ComponentDefinition {
   if (levels > MAX_NESTING_LEVELS)
     throw reader.limitExceeded("nesting of components", `${MAX_NESTING_LEVELS} levels`);
   const offset = reader.offset;
@@ -84,20 +100,25 @@ function readComponent(reader: ByteReader, levels: number): ComponentDefinition 
     const size = reader.u32("a section's size");
     const section = reader.slice(size, `section ${id}`);
     // Not spread into push(): a section may have more entries than a call may have arguments.
-    for (const definition of readSection(section, id, levels)) definitions.push(definition);
+    for (const definition of readSection(section, id, levels, readCoreModule)) definitions.push(definition);
     section.expectEnd(`section ${id}`);
   }
   return { definitions, offset };
 }
 
-function readSection(section: ByteReader, id: number, levels: number): Definition[] {
+function readSection(
+  section: ByteReader,
+  id: number,
+  levels: number,
+  readCoreModule: ReadCoreModule,
+): Definition[] {
   switch (id) {
     case 0:
       section.name("the name of a custom section");
       section.skip(section.remaining, "a custom section");
       return [];
     case 1:
-      return [{ kind: "core-module", module: decodeCoreModule(section) }];
+      return [{ kind: "core-module", module: readCoreModule(section) }];
     case 2:
       return section.vector("core instances", () => ({
         kind: "core-instance",
@@ -106,7 +127,7 @@ function readSection(section: ByteReader, id: number, levels: number): Definitio
     case 3:
       return section.vector("core types", () => ({ kind: "core-type", type: readCoreType(section) }));
     case 4:
-      return [{ kind: "component", component: readComponent(section, levels + 1) }];
+      return [{ kind: "component", component: readComponent(section, levels + 1, readCoreModule) }];
     case 5:
       return section.vector("instances", () => ({ kind: "instance", instance: readInstance(section) }));
     case 6:

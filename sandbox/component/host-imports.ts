@@ -9,7 +9,6 @@
 import type { FunctionType } from "./abi/types.ts";
 import type { ExternName, ExternType } from "./ast.ts";
 import type { HostFunction } from "./canon-lift.ts";
-import type { ComponentDescription } from "./component-type.ts";
 import { ComponentError } from "./errors.ts";
 import { HostObjects, type ResourceType } from "./handles.ts";
 import { camelCase, parseFunctionName, pascalCase, withoutVersion } from "./names.ts";
@@ -50,23 +49,8 @@ interface HostSource {
   readonly value: unknown;
 }
 
-/**
- * Holds what the component imports against what the host has: an import that stands behind a core module in the
- * component must not be found missing after that module's start function ran.
- *
- * @throws ComponentError "component/import-missing", naming all that is missing
- */
-export function requireHostImports(wanted: ComponentDescription["imports"], lookup: ImportLookup): void {
-  const missing = wanted.flatMap(({ name, sort, functions }) => {
-    if (sort === "func") return worldCall(name, lookup) === undefined ? [name] : [];
-    const source = { name, value: lookup.find(name) };
-    if (source.value === undefined) return functions.length === 0 ? [] : [name];
-    return functions.filter((one) => hostCall(one, source) === undefined).map((one) => `${one} of ${name}`);
-  });
-  if (missing.length > 0) throw importMissing(missing);
-}
-
-function importMissing(names: readonly string[]): ComponentError {
+/** The error of imports that the host does not have. */
+export function importMissing(names: readonly string[]): ComponentError {
   return new ComponentError(
     "component/import-missing",
     `the component imports ${names.join(", ")}, which the host does not supply; grant it, or build without it`,
@@ -91,11 +75,15 @@ export function hostImport(name: ExternName, type: ExternType, scope: TypeScope,
         return { sort: "type", value: at(scope.types, type.bound.type, "type") };
       return { sort: "type", value: hostResource(name.name) };
     default:
-      throw new ComponentError(
-        "component/unsupported",
-        `the import ${name.name} is a ${type.kind}; the host supplies functions, resources and interfaces`,
-      );
+      throw unsupportedImport(name.name, type.kind);
   }
+}
+
+function unsupportedImport(name: string, kind: string): ComponentError {
+  return new ComponentError(
+    "component/unsupported",
+    `the import ${name} is a ${kind}; the host supplies functions, resources and interfaces`,
+  );
 }
 
 /** A property that the object itself or its class has; never one of Object.prototype. */
@@ -155,10 +143,7 @@ function hostExport(name: string, type: ExternType, scope: TypeScope, source: Ho
       return { sort: "instance", value: hostInstance(at(scope.types, type.type, "type"), inner) };
     }
     default:
-      throw new ComponentError(
-        "component/unsupported",
-        `the import ${source.name} has a ${type.kind} ${name}; the host supplies functions and resources`,
-      );
+      throw unsupportedImport(`${source.name}/${name}`, type.kind);
   }
 }
 
@@ -175,7 +160,7 @@ function hostResource(name: string): RuntimeType {
 }
 
 /** A function of the world: under its name, as an ES module's default export, or in camelCase. */
-function worldCall(name: string, lookup: ImportLookup): HostFunction["call"] | undefined {
+export function worldCall(name: string, lookup: ImportLookup): HostFunction["call"] | undefined {
   const direct = lookup.find(name);
   const call = typeof direct === "function" ? direct : own(direct, "default");
   if (typeof call === "function") return bound(call, undefined);
@@ -188,7 +173,7 @@ function hostFunction(name: string, type: FunctionType, source: HostSource): Hos
   return { kind: "host", name: `${source.name}#${name}`, type, call };
 }
 
-function hostCall(name: string, { value }: HostSource): ((...args: unknown[]) => unknown) | undefined {
+export function hostCall(name: string, { value }: HostSource): ((...args: unknown[]) => unknown) | undefined {
   const parsed = parseFunctionName(name);
   if (parsed.kind === "free") {
     const call = own(value, camelCase(name)) ?? own(value, name);

@@ -9,16 +9,18 @@
 
 import type { ComponentDefinition, CoreLimits, CoreModule } from "./ast.ts";
 import { skipConstantExpression } from "./core-expressions.ts";
+import {
+  CORE_PREAMBLE_BYTES,
+  coreSections,
+  MEMORY_SECTION,
+  TABLE_SECTION,
+  TABLE_WITH_VALUE,
+} from "./core-limits.ts";
 import { readLimits, readReferenceType } from "./core-types.ts";
 import { ComponentError } from "./errors.ts";
 import { ByteReader } from "./reader.ts";
 
 const PAGE_BYTES = 65_536;
-const PREAMBLE_BYTES = 8;
-const TABLE_SECTION = 4;
-const MEMORY_SECTION = 5;
-/** A table with an initial value opens with this and a zero instead of its type. */
-const TABLE_WITH_VALUE = 0x40;
 
 export interface CoreLimitOptions {
   /** Sum of all linear memories, in bytes. */
@@ -124,11 +126,8 @@ export function limitCoreModule(module: CoreModule, limits: ModuleLimits): Uint8
   if (!memories && !tables) return module.bytes;
   const { bytes } = module;
   const reader = new ByteReader(bytes);
-  const parts: Uint8Array[] = [reader.view(PREAMBLE_BYTES, "preamble")];
-  while (!reader.atEnd) {
-    const start = reader.offset;
-    const id = reader.byte("section id");
-    const section = reader.slice(reader.u32("section size"), "section");
+  const parts: Uint8Array[] = [bytes.subarray(0, CORE_PREAMBLE_BYTES)];
+  for (const { id, start, section } of coreSections(reader)) {
     if (id === MEMORY_SECTION) parts.push(memorySection(section, limits.memories));
     else if (id === TABLE_SECTION) parts.push(tableSection(section, limits.tables));
     else parts.push(bytes.subarray(start, reader.offset));

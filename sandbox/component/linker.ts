@@ -12,14 +12,13 @@ import type {
   ExternName,
   ExternType,
   InstanceDefinition,
-  SortIndex,
   TypeDefinition,
 } from "./ast.ts";
 import type { CoreFunction } from "./canon-lift.ts";
 import { lowerFunction } from "./canon-lower.ts";
 import { type ContextCache, canonicalContext } from "./canonical-options.ts";
 import { ComponentInstance } from "./component-instance.ts";
-import { aliasCoreExport, type CompileCoreModule, instantiateCore } from "./core-instances.ts";
+import { type CompileCoreModule, coreSpace, instantiateCore } from "./core-instances.ts";
 import { ComponentError } from "./errors.ts";
 import type { ResourceType } from "./handles.ts";
 import { resourceDrop, resourceNew, resourceRepresentation } from "./resources.ts";
@@ -91,7 +90,7 @@ function evaluate(definition: Definition, linking: Linking): void {
       scope.add(linking.imports(definition.name, definition.type, scope));
       break;
     case "export": {
-      const item = itemAt(definition.item, scope);
+      const item = scope.item(definition.item.sort, definition.item.index);
       nameResource(item, definition.name.name);
       linking.exports.set(definition.name.name, item);
       scope.add(item);
@@ -107,7 +106,7 @@ function makeType(definition: TypeDefinition, scope: ComponentScope): RuntimeTyp
     name: "guest-defined resource",
     implementation: scope.instance,
     destructor:
-      destructor === undefined ? undefined : guarded(at(scope.coreFunctions, destructor, "core function")),
+      destructor === undefined ? undefined : guarded(at(scope.core.func, destructor, "core function")),
     objects: undefined,
   };
   return { kind: "resource", type };
@@ -134,11 +133,13 @@ function makeInstance(definition: InstanceDefinition, linking: Linking): Instanc
   const { scope } = linking;
   if (definition.kind === "exports") {
     return {
-      exports: new Map(definition.exports.map(({ name, item }) => [name.name, itemAt(item, scope)])),
+      exports: new Map(
+        definition.exports.map(({ name, item }) => [name.name, scope.item(item.sort, item.index)]),
+      ),
     };
   }
   const component = at(scope.components, definition.component, "component");
-  const args = new Map(definition.args.map(({ name, item }) => [name, itemAt(item, scope)]));
+  const args = new Map(definition.args.map(({ name, item }) => [name, scope.item(item.sort, item.index)]));
   return link(component, scope.instance, (name) => argument(args, name), linking.compile);
 }
 
@@ -149,23 +150,6 @@ function argument(args: ReadonlyMap<string, Item>, name: ExternName): Item {
     "component/import-missing",
     `a nested component imports ${name.name}, which it is not given`,
   );
-}
-
-function itemAt({ sort, index }: SortIndex, scope: ComponentScope): Item {
-  switch (sort) {
-    case "func":
-      return { sort, value: at(scope.functions, index, "function") };
-    case "type":
-      return { sort, value: at(scope.types, index, "type") };
-    case "component":
-      return { sort, value: at(scope.components, index, "component") };
-    case "instance":
-      return { sort, value: at(scope.instances, index, "instance") };
-    case "core-module":
-      return { sort, value: at(scope.coreModules, index, "core module") };
-    default:
-      throw new ComponentError("component/unsupported", `a ${sort} can't be imported or exported`);
-  }
 }
 
 function evaluateAlias(alias: Alias, scope: ComponentScope): void {
@@ -179,17 +163,12 @@ function evaluateAlias(alias: Alias, scope: ComponentScope): void {
       break;
     }
     case "core-export":
-      aliasCoreExport(
-        alias.sort,
-        at(scope.coreInstances, alias.instance, "core instance")[alias.name],
-        scope,
-      );
+      // The validator has matched the sort against the module's export section.
+      coreSpace(alias.sort, scope).push(at(scope.coreInstances, alias.instance, "core instance")[alias.name]);
       break;
     case "outer": {
       if (alias.sort === "core-type") break;
-      scope.add(
-        itemAt({ sort: alias.sort, index: alias.index }, outerScope<ComponentScope>(scope, alias.count)),
-      );
+      scope.add(outerScope<ComponentScope>(scope, alias.count).item(alias.sort, alias.index));
       break;
     }
   }
@@ -203,28 +182,27 @@ function evaluateCanonical(canonical: Canonical, linking: Linking): void {
       scope.functions.push({
         kind: "lifted",
         type: functionTypeAt(scope, canonical.type),
-        core: at(scope.coreFunctions, canonical.function, "core function"),
+        core: at(scope.core.func, canonical.function, "core function"),
         cx: canonicalContext(canonical.options, scope, linking.contexts),
-        postReturn:
-          postReturn === undefined ? undefined : at(scope.coreFunctions, postReturn, "core function"),
+        postReturn: postReturn === undefined ? undefined : at(scope.core.func, postReturn, "core function"),
       });
       break;
     }
     case "lower": {
       const callee = at(scope.functions, canonical.function, "function");
-      scope.coreFunctions.push(
+      scope.core.func.push(
         lowerFunction(callee, canonicalContext(canonical.options, scope, linking.contexts)),
       );
       break;
     }
     case "resource.new":
-      scope.coreFunctions.push(core(resourceNew(scope.instance, resourceTypeAt(scope, canonical.resource))));
+      scope.core.func.push(core(resourceNew(scope.instance, resourceTypeAt(scope, canonical.resource))));
       break;
     case "resource.drop":
-      scope.coreFunctions.push(core(resourceDrop(scope.instance, resourceTypeAt(scope, canonical.resource))));
+      scope.core.func.push(core(resourceDrop(scope.instance, resourceTypeAt(scope, canonical.resource))));
       break;
     case "resource.rep":
-      scope.coreFunctions.push(
+      scope.core.func.push(
         core(resourceRepresentation(scope.instance, resourceTypeAt(scope, canonical.resource))),
       );
       break;

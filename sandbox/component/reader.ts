@@ -105,26 +105,24 @@ export class ByteReader {
 
   /** `u32` in LEB128: at most five bytes, no bits beyond the 32nd. */
   u32(what: string): number {
-    let value = 0;
-    for (let shift = 0; shift < 35; shift += 7) {
-      const byte = this.byte(what);
-      if (shift === 28 && byte > 0x0f) throw this.malformed(`${what} does not fit 32 bits`);
-      value += (byte & 0x7f) * 2 ** shift;
-      if (byte < 0x80) return value;
-    }
-    throw this.malformed(`${what} does not fit 32 bits`);
+    return this.#unsigned(32, what);
   }
 
   /** `u64` in LEB128, as a number: exact up to 2^53, which is more than any limit that is ever compared. */
   u64(what: string): number {
-    let value = 0n;
-    for (let shift = 0n; shift < 70n; shift += 7n) {
+    return this.#unsigned(64, what);
+  }
+
+  #unsigned(bits: number, what: string): number {
+    let value = 0;
+    for (let shift = 0; shift < bits; shift += 7) {
       const byte = this.byte(what);
-      if (shift === 63n && byte > 0x01) throw this.malformed(`${what} does not fit 64 bits`);
-      value |= BigInt(byte & 0x7f) << shift;
-      if (byte < 0x80) return Number(value);
+      // In the last byte there is room for fewer bits; the one that says "more follow" is one too many.
+      if (bits - shift < 8 && byte >> (bits - shift) !== 0) break;
+      value += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) return value;
     }
-    throw this.malformed(`${what} does not fit 64 bits`);
+    throw this.malformed(`${what} does not fit ${bits} bits`);
   }
 
   /** A signed LEB128 integer of `bits` (33 or less); longer or sloppily extended ones are refused. */

@@ -77,28 +77,34 @@ function optionalValueType(reference: ValueTypeRef | undefined, scope: TypeScope
 
 function valueType(reference: ValueTypeRef, scope: TypeScope): ValueType {
   if (typeof reference === "string") return { kind: reference };
-  const found = at(scope.types, reference, "type");
-  if (found.kind !== "value") throw wrongKind("a value type", reference, found);
-  return found.type;
+  return typeAt("value", scope, reference);
 }
 
 /** The resource type at a type index. */
 export function resourceTypeAt(scope: TypeScope, index: number): ResourceType {
-  const found = at(scope.types, index, "type");
-  if (found.kind !== "resource") throw wrongKind("a resource type", index, found);
-  return found.type;
+  return typeAt("resource", scope, index);
 }
 
 /** The function type at a type index. */
 export function functionTypeAt(scope: TypeScope, index: number): FunctionType {
-  const found = at(scope.types, index, "type");
-  if (found.kind !== "function") throw wrongKind("a function type", index, found);
-  return found.type;
+  return typeAt("function", scope, index);
 }
 
-function wrongKind(wanted: string, index: number, found: RuntimeType): ComponentError {
-  return new ComponentError(
+interface TypeOfKind {
+  readonly value: ValueType;
+  readonly resource: ResourceType;
+  readonly function: FunctionType;
+}
+
+function typeAt<Kind extends keyof TypeOfKind>(
+  kind: Kind,
+  scope: TypeScope,
+  index: number,
+): TypeOfKind[Kind] {
+  const found = at(scope.types, index, "type");
+  if (found.kind === kind) return (found as { readonly type: unknown }).type as TypeOfKind[Kind];
+  throw new ComponentError(
     "component/invalid",
-    `type ${index} has to be ${wanted}, it is a ${found.kind} type`,
+    `type ${index} has to be a ${kind} type, it is a ${found.kind} type`,
   );
 }

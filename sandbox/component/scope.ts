@@ -6,7 +6,7 @@
  */
 
 import type { FunctionType, ValueType } from "./abi/types.ts";
-import type { ComponentDefinition, CoreModule, Declaration } from "./ast.ts";
+import type { ComponentDefinition, CoreModule, Declaration, Sort } from "./ast.ts";
 import type { ComponentFunction, CoreFunction } from "./canon-lift.ts";
 import type { ComponentInstance } from "./component-instance.ts";
 import { ComponentError } from "./errors.ts";
@@ -50,6 +50,15 @@ export interface InstanceValue {
 /** A core instance: its exports, as an import object takes them. */
 export type CoreInstanceValue = Readonly<Record<string, unknown>>;
 
+/** The core index spaces that instances' exports go to, by sort. */
+export interface CoreSpaces {
+  readonly func: CoreFunction[];
+  readonly memory: WebAssembly.Memory[];
+  readonly table: unknown[];
+  readonly global: unknown[];
+  readonly tag: unknown[];
+}
+
 /** The index spaces of one component being instantiated. */
 export class ComponentScope implements TypeScope {
   readonly parent: ComponentScope | undefined;
@@ -60,11 +69,7 @@ export class ComponentScope implements TypeScope {
   readonly instances: InstanceValue[] = [];
   readonly coreModules: CoreModule[] = [];
   readonly coreInstances: CoreInstanceValue[] = [];
-  readonly coreFunctions: CoreFunction[] = [];
-  readonly coreMemories: WebAssembly.Memory[] = [];
-  readonly coreTables: unknown[] = [];
-  readonly coreGlobals: unknown[] = [];
-  readonly coreTags: unknown[] = [];
+  readonly core: CoreSpaces = { func: [], memory: [], table: [], global: [], tag: [] };
 
   constructor(parent: ComponentScope | undefined, instance: ComponentInstance) {
     this.parent = parent;
@@ -73,22 +78,29 @@ export class ComponentScope implements TypeScope {
 
   /** Puts the item into the index space of its sort. */
   add(item: Item): void {
-    switch (item.sort) {
+    this.#space(item.sort).push(item.value);
+  }
+
+  /** The item at an index of a sort's space. */
+  item(sort: Sort, index: number): Item {
+    return { sort, value: at(this.#space(sort), index, sort) } as Item;
+  }
+
+  /** What stands in a space is of its sort: `add` and the linker put nothing else there. */
+  #space(sort: Sort): unknown[] {
+    switch (sort) {
       case "func":
-        this.functions.push(item.value);
-        break;
+        return this.functions;
       case "type":
-        this.types.push(item.value);
-        break;
+        return this.types;
       case "component":
-        this.components.push(item.value);
-        break;
+        return this.components;
       case "instance":
-        this.instances.push(item.value);
-        break;
+        return this.instances;
       case "core-module":
-        this.coreModules.push(item.value);
-        break;
+        return this.coreModules;
+      default:
+        throw new ComponentError("component/unsupported", `a ${sort} can't be imported or exported`);
     }
   }
 }
