@@ -54,6 +54,8 @@ export interface ModuleSpec {
   readonly version: string;
   /** The component's file; it is read by the worker and not held open. */
   readonly componentPath: string;
+  /** The `componentDigest` of what this agent has validated. A component of another digest the worker validates itself. */
+  readonly validatedSha256?: string | undefined;
   readonly world: World;
   /** The module's whole environment; nothing of the host's is added. */
   readonly env: Readonly<Record<string, string>>;

@@ -7,7 +7,7 @@
 
 import type { WorkerStart } from "./channel.ts";
 import { ComponentError, Trap } from "./component/errors.ts";
-import type { Instance } from "./component/index.ts";
+import type { Component, Instance } from "./component/loader.ts";
 import { SandboxError, type SandboxErrorCode } from "./errors.ts";
 import { checkExports, hostInterface, type Named, planImports } from "./imports.ts";
 import { MAX_REPORT_LENGTH, MAX_TABLE_ELEMENTS } from "./limits.ts";
@@ -23,24 +23,34 @@ export interface LoadedModule {
 
 /** Reads, checks and instantiates the component. Throws what `describeEnd` understands. */
 export async function loadModule(session: ModuleSession, start: WorkerStart): Promise<LoadedModule> {
-  const { compileComponent, instantiateComponent } = await import("./component/index.ts");
-  const component = compileComponent(await readComponent(start.componentPath));
+  const { instantiate } = await import("./component/loader.ts");
+  const { ImportLookup } = await import("./component/host-imports.ts");
+  const component = await loadComponent(start);
   const { imports, exports } = component.description;
   requireImports(imports, start);
   requireExports(exports, start);
   const wasi = await loadWasi(session, start, imports);
   const { createDeviceImports } = await import("./device-imports.ts");
   const interfaces = { ...wasi.interfaces, ...createDeviceImports(session, start.grants) };
-  const options = {
-    resolveImport(name: string) {
-      const wanted = hostInterface(name);
-      return wanted === undefined ? undefined : interfaces[wanted];
-    },
-    maxMemoryBytes: start.memoryBytes,
-    maxTableElements: MAX_TABLE_ELEMENTS,
-  };
-  const instance = withinLimits(start, () => instantiateComponent(component, {}, options));
+  const lookup = new ImportLookup({}, (name) => {
+    const wanted = hostInterface(name);
+    return wanted === undefined ? undefined : interfaces[wanted];
+  });
+  const limits = { maxMemoryBytes: start.memoryBytes, maxTableElements: MAX_TABLE_ELEMENTS };
+  const instance = withinLimits(start, () => instantiate(component, lookup, limits));
   return { instance, exports, wasi };
+}
+
+/** Bytes that the agent has validated are loaded as they are; whatever else lies in the file is validated here. */
+async function loadComponent(start: WorkerStart): Promise<Component> {
+  const bytes = await readComponent(start.componentPath);
+  if (start.validatedSha256 !== undefined) {
+    const { componentDigest } = await import("./component-digest.ts");
+    const { loadValidatedComponent } = await import("./component/loader.ts");
+    if (componentDigest(bytes) === start.validatedSha256) return loadValidatedComponent(bytes);
+  }
+  const { compileComponent } = await import("./component/index.ts");
+  return compileComponent(bytes);
 }
 
 /** What is decoded is within the loader's own limits: what exceeds one now are memories or tables. */
