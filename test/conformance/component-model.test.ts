@@ -9,13 +9,13 @@ import { basename } from "node:path";
 import test from "ava";
 import { failureLines, tally } from "./report.ts";
 import { runScript } from "./script-runner.ts";
-import { OWN_SCRIPTS, referenceScripts, scriptsIn } from "./scripts.ts";
+import { OWN_OPTIONS, OWN_SCRIPTS, referenceScripts, scriptsIn } from "./scripts.ts";
 
 // unsupported.test.ts has the one of which no directive passes.
 const own = scriptsIn(OWN_SCRIPTS).filter((path) => basename(path) !== "unsupported.wast");
 for (const path of own) {
   test(basename(path), async (t) => {
-    const results = await runScript(readFileSync(path, "utf8"));
+    const results = await runScript(readFileSync(path, "utf8"), OWN_OPTIONS);
     t.true(results.length > 0);
     t.deepEqual(failureLines(basename(path), results), []);
     t.deepEqual([...tally(results).missing.keys()], []);

@@ -12,7 +12,7 @@ import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { countLine, failureLines, featureLines, type Tally, tally, total } from "./report.ts";
 import { runScript, type ScriptOptions } from "./script-runner.ts";
-import { OWN_SCRIPTS, referenceFolder, scriptsIn } from "./scripts.ts";
+import { OWN_OPTIONS, OWN_SCRIPTS, referenceFolder, scriptsIn } from "./scripts.ts";
 
 interface Suite {
   readonly title: string;
@@ -24,10 +24,10 @@ interface Suite {
 async function suites(paths: readonly string[], host: string | undefined): Promise<Suite[]> {
   const hostImports = host === undefined ? {} : { ...(await import(pathToFileURL(resolve(host)).href)) };
   if (paths.length > 0) {
-    const options = { hostImports, exactRefusals: false };
+    const options = { hostImports, refusals: "any" as const };
     return paths.map((path) => ({ title: path, path, options }));
   }
-  const own = { title: "the project's own scripts", path: OWN_SCRIPTS, options: {} };
+  const own = { title: "the project's own scripts", path: OWN_SCRIPTS, options: OWN_OPTIONS };
   const reference = referenceFolder();
   if (reference !== undefined)
     return [own, { title: "the Component Model's scripts", path: reference, options: {} }];

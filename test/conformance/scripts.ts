@@ -5,9 +5,12 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { ScriptOptions } from "./script-runner.ts";
 
 /** The project's own scripts, one for each group of rules. */
 export const OWN_SCRIPTS = fileURLToPath(new URL("scripts/", import.meta.url));
+/** How the project's own scripts are run. */
+export const OWN_OPTIONS: ScriptOptions = { refusals: "loader" };
 const REFERENCE = fileURLToPath(new URL("../../../shared/conformance/", import.meta.url));
 const LIST = join(REFERENCE, "phase1.txt");
 

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
 import { runScript } from "./script-runner.ts";
-import { OWN_SCRIPTS } from "./scripts.ts";
+import { OWN_OPTIONS, OWN_SCRIPTS } from "./scripts.ts";
 
 const FEATURES = [
   "streams (WASI 0.3)",
@@ -25,7 +25,7 @@ const FEATURES = [
 ];
 
 test("names the feature that a component needs and the loader does not have", async (t) => {
-  const results = await runScript(readFileSync(join(OWN_SCRIPTS, "unsupported.wast"), "utf8"));
+  const results = await runScript(readFileSync(join(OWN_SCRIPTS, "unsupported.wast"), "utf8"), OWN_OPTIONS);
   const outcomes = results.map(({ outcome }) => outcome);
   t.deepEqual(
     outcomes,
