@@ -120,6 +120,9 @@ export const COLLECT_AFTER_SILENCE_MS = 5_000;
 /** The heap is collected after payloads of this size together, in bytes: each lies in memory up to three times until then. */
 export const COLLECT_AFTER_BYTES = 512 * 1024;
 
+/** Files, folders and links that a module may keep: they are copied for each trial, and looked at when they are counted. */
+export const MAX_DATA_ENTRIES = 1_024;
+
 /** Linear memory of a module that is run by hand and whose manifest does not say, in bytes. */
 export const RUN_MEMORY_BYTES = 256 * 1024 * 1024;
 

@@ -5,6 +5,7 @@
  * What a module does comes back as facts (it is alive, it published, it trapped …); what follows from them is decided by the
  * installer's state machine, not here.
  */
+import { mkdir } from "node:fs/promises";
 import { decideGrants, type Grants } from "../devices/grants.ts";
 import type { DevicePolicy } from "../devices/policy.ts";
 import type { Devices, ModuleDevices } from "../devices/registry.ts";
@@ -14,6 +15,7 @@ import type { ModuleFact, ModuleRunner, StagedModule } from "../ota/runner.ts";
 import type {
   LogLevel,
   ModuleEnd,
+  ModuleFolder,
   ModuleServices,
   ModuleSpec,
   RunningModule,
@@ -22,6 +24,7 @@ import {
   HEALTH_CHECKS_PER_WINDOW,
   HEALTH_DEADLINE_MS,
   HEALTH_INTERVAL_MS,
+  MAX_DATA_ENTRIES,
   MODULE_STOP_GRACE_MS,
 } from "./limits.ts";
 import type { Log } from "./log.ts";
@@ -34,6 +37,11 @@ export interface SupervisorOptions {
   readonly sendTelemetry: (module: string, path: string, payload: Uint8Array) => boolean;
   readonly sendLog: (module: string, level: LogLevel, text: string) => void;
 }
+
+/** What a module calls its private folder. */
+const DATA_FOLDER = "/data";
+/** The store's own: other users of the device have no business in modules' data. */
+const DATA_FOLDER_MODE = 0o700;
 
 interface Run {
   readonly module: RunningModule;
@@ -61,7 +69,8 @@ export class Supervisor implements ModuleRunner {
     const underWay = Promise.withResolvers<void>();
     // The sandbox is loaded with the first module: an agent that runs none does without it.
     const { startModule } = await import("../sandbox/module-host.ts");
-    const module = startModule(specOf(staged, grants), this.#services(manifest.name, devices, observe), {
+    const spec = specOf(staged, grants, await this.#folders(staged, grants));
+    const module = startModule(spec, this.#services(manifest.name, devices, observe), {
       running: () => {
         observe({ kind: "alive" });
         underWay.resolve();
@@ -103,6 +112,14 @@ export class Supervisor implements ModuleRunner {
     if (decision.kind === "granted") return decision.grants;
     const message = decision.refusals.map((refusal) => refusal.message).join("; ");
     throw new OtaError("stage/import-not-granted", `${manifest.name}@${manifest.version}: ${message}`);
+  }
+
+  /** The module's private folder, made with its first start, unless it asked for none. */
+  async #folders({ dataDirectory }: StagedModule, { storageBytes }: Grants): Promise<ModuleFolder[]> {
+    if (storageBytes === 0) return [];
+    await mkdir(dataDirectory, { recursive: true, mode: DATA_FOLDER_MODE });
+    const quota = { maxBytes: storageBytes, maxEntries: MAX_DATA_ENTRIES };
+    return [{ hostPath: dataDirectory, guestPath: DATA_FOLDER, quota }];
   }
 
   #services(name: string, devices: ModuleDevices, observe: (fact: ModuleFact) => void): ModuleServices {
@@ -161,7 +178,11 @@ export class Supervisor implements ModuleRunner {
   }
 }
 
-function specOf({ manifest, componentPath }: StagedModule, grants: Grants): ModuleSpec {
+function specOf(
+  { manifest, componentPath }: StagedModule,
+  grants: Grants,
+  folders: readonly ModuleFolder[],
+): ModuleSpec {
   const { name, version, world, env, intervalMs } = manifest;
   return {
     name,
@@ -170,6 +191,7 @@ function specOf({ manifest, componentPath }: StagedModule, grants: Grants): Modu
     world,
     env,
     args: [],
+    folders,
     ...(intervalMs === undefined ? {} : { intervalMs }),
     grants: { sensors: grants.sensors, serial: grants.serial, publish: grants.publish },
     limits: { memoryBytes: grants.memoryBytes },

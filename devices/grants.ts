@@ -15,6 +15,8 @@ export type Grant = {
   readonly publish: readonly string[];
   /** Linear memory, in bytes. */
   readonly memoryBytes: number;
+  /** Private files, in bytes; 0 is none at all. */
+  readonly storageBytes: number;
 };
 
 /** What a module's manifest asks for. */
@@ -23,6 +25,7 @@ export type GrantRequest = {
   readonly serial: readonly string[];
   readonly publish: readonly string[];
   readonly memoryBytes: number;
+  readonly storageBytes: number;
 };
 
 /** What a module may do: what it asked for, never more. */
@@ -31,12 +34,13 @@ export type Grants = {
   readonly serial: readonly string[];
   readonly publish: readonly string[];
   readonly memoryBytes: number;
+  readonly storageBytes: number;
 };
 
 /** One thing that was asked for and not granted. */
 type Refusal = {
-  readonly capability: "module" | "sensor" | "serial" | "publish" | "memory";
-  /** The sensor, port or topic filter; the module for "module"; the bytes for "memory". */
+  readonly capability: "module" | "sensor" | "serial" | "publish" | "memory" | "storage";
+  /** The sensor, port or topic filter; the module for "module"; the bytes for "memory" and "storage". */
   readonly name: string;
   /** For the operator: what is missing, and what to write into the policy. */
   readonly message: string;
@@ -56,8 +60,8 @@ export function decideGrants(
   const refusals =
     grants.length === 0 ? [noGrantAtAll(moduleName)] : [...refusalsOf(grants, moduleName, request)];
   if (refusals.length > 0) return { kind: "refused", refusals };
-  const { sensor, serial, publish, memoryBytes } = request;
-  return { kind: "granted", grants: { sensors: sensor, serial, publish, memoryBytes } };
+  const { sensor, serial, publish, memoryBytes, storageBytes } = request;
+  return { kind: "granted", grants: { sensors: sensor, serial, publish, memoryBytes, storageBytes } };
 }
 
 /** Whether a pattern of the policy fits a module's name. */
@@ -95,15 +99,18 @@ function* refusalsOf(
       yield refusal("publish", moduleName, filter, `to publish on "${filter}"`);
     }
   }
-  const grantedBytes = Math.max(...grants.map((grant) => grant.memoryBytes));
-  if (request.memoryBytes > grantedBytes) {
-    yield {
-      capability: "memory",
-      name: `${request.memoryBytes}`,
-      message:
-        `${moduleName} asks for ${request.memoryBytes} bytes of memory and is granted ${grantedBytes}: ` +
-        "raise memory in its [[grant]], or use a version that needs less",
-    };
+  for (const capability of ["memory", "storage"] as const) {
+    const wantedBytes = request[`${capability}Bytes`];
+    const grantedBytes = Math.max(...grants.map((grant) => grant[`${capability}Bytes`]));
+    if (wantedBytes > grantedBytes) {
+      yield {
+        capability,
+        name: `${wantedBytes}`,
+        message:
+          `${moduleName} asks for ${wantedBytes} bytes of ${capability} and is granted ${grantedBytes}: ` +
+          `raise ${capability} in its [[grant]], or use a version that needs less`,
+      };
+    }
   }
 }
 

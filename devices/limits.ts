@@ -21,6 +21,9 @@ export const DEFAULT_MEMORY_BYTES = 4 * 1024 * 1024;
 /** The most linear memory that a grant can give, in bytes: WebAssembly's own bound. */
 export const MAX_MEMORY_BYTES = 4 * 1024 ** 3;
 
+/** The most private files that a grant can give, in bytes. */
+export const MAX_STORAGE_BYTES = 1024 ** 4;
+
 /** Entries of /sys/class/hwmon that are looked at. */
 export const MAX_HWMON_CHIPS = 256;
 

@@ -17,6 +17,7 @@
  *     sensor = ["ambient"]
  *     publish = ["telemetry/#"]
  *     memory = "4MiB"
+ *     storage = "1MiB"            # private files; none without it
  */
 
 import type { Grant } from "./grants.ts";
@@ -27,6 +28,7 @@ import {
   MAX_MEMORY_BYTES,
   MAX_POLICY_ENTRIES,
   MAX_SIMULATED_PERIOD_MS,
+  MAX_STORAGE_BYTES,
   MIN_BAUD,
 } from "./limits.ts";
 import { isTable, type ReportProblem, TableReader } from "./table-reader.ts";
@@ -221,10 +223,12 @@ function grantList(
         MAX_MEMORY_BYTES,
         DEFAULT_MEMORY_BYTES,
       ),
+      storageBytes: reader.quantity("storage", SIZE_UNITS_BYTES, 0, MAX_STORAGE_BYTES, 0),
     };
     reader.finish();
-    if (module === undefined || grant.memoryBytes === undefined) return [];
-    return [{ module, ...grant, memoryBytes: grant.memoryBytes }];
+    const { memoryBytes, storageBytes } = grant;
+    if (module === undefined || memoryBytes === undefined || storageBytes === undefined) return [];
+    return [{ module, ...grant, memoryBytes, storageBytes }];
   });
 }
 

@@ -81,6 +81,9 @@ export const MAX_REQUESTED_NAMES = 32;
 /** Linear memory that a manifest may request at all, in bytes; what it gets is the device's policy. */
 export const MAX_MEMORY_REQUEST_BYTES = 1024 * 1024 * 1024;
 
+/** Private files that a manifest may request at all, in bytes; what it gets is the device's policy. */
+export const MAX_STORAGE_REQUEST_BYTES = 1024 ** 4;
+
 /** Environment variables of a manifest, and the length of one value in UTF-16 units. */
 export const MAX_ENVIRONMENT_VARIABLES = 64;
 export const MAX_ENVIRONMENT_VALUE_LENGTH = 1_024;

@@ -12,6 +12,7 @@ import {
   MAX_PATH_LENGTH,
   MAX_REACTOR_INTERVAL_MS,
   MAX_REQUESTED_NAMES,
+  MAX_STORAGE_REQUEST_BYTES,
   MIN_HEALTH_WINDOW_MS,
   MIN_REACTOR_INTERVAL_MS,
 } from "./limits.ts";
@@ -33,6 +34,8 @@ type ModuleRequest = {
   readonly publish: readonly string[];
   /** Linear memory, in bytes. */
   readonly memoryBytes: number;
+  /** Private files, in bytes; 0 for a module that keeps none. */
+  readonly storageBytes: number;
 };
 
 export type Manifest = {
@@ -130,6 +133,7 @@ function readRequest(request: TableReader): ModuleRequest {
       { min: 1, max: MAX_MEMORY_REQUEST_BYTES },
       DEFAULT_MEMORY_REQUEST_BYTES,
     ),
+    storageBytes: request.sizeBytes("storage", { min: 0, max: MAX_STORAGE_REQUEST_BYTES }, 0),
   };
 }
 

@@ -69,6 +69,9 @@ export const MAX_PATH_BYTES = 4095;
 /** Folders that a path goes down at a time: each is open while the path is walked. */
 export const MAX_PATH_DEPTH_LEVELS = 256;
 
+/** Folders in each other in a folder with a quota: with names of 255 bytes the agent's own paths to them still fit. */
+export const MAX_FOLDER_DEPTH_LEVELS = 12;
+
 /** Symbolic links that one path may lead over: Linux's own number. */
 export const MAX_SYMBOLIC_LINKS = 40;
 

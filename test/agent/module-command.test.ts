@@ -51,7 +51,7 @@ test("run: a folder that was named is all of the host's files", async (t) => {
   const rust = await skerry(["module", "run", guest("files"), "--dir", `${folder}::/work`, "--", "/work"]);
   t.regex(rust.stdout.toString(), /files: ok\ndone\n$/, rust.stderr);
   t.is(rust.code, 0);
-  const c = await skerry(["module", "run", guest("libc"), "--dir", `${folder}::/data`, "--", "files"]);
+  const c = await skerry(["module", "run", guest("libc"), "--dir", `${folder}::/data`, "--env", "GUEST_VARIABLE=files"]);
   t.regex(c.stdout.toString(), /files: ok\n/);
   t.is(c.code, 0);
 });

@@ -8,10 +8,10 @@ import {
 } from "../../devices/grants.ts";
 
 const MIB = 1024 * 1024;
-const nothing: GrantRequest = { sensor: [], serial: [], publish: [], memoryBytes: 0 };
+const nothing: GrantRequest = { sensor: [], serial: [], publish: [], memoryBytes: 0, storageBytes: 0 };
 
 function grant(module: string, parts: Partial<Grant> = {}): Grant {
-  return { module, sensor: [], serial: [], publish: [], memoryBytes: 4 * MIB, ...parts };
+  return { module, sensor: [], serial: [], publish: [], memoryBytes: 4 * MIB, storageBytes: 0, ...parts };
 }
 
 function refusedNames(grants: readonly Grant[], request: Partial<GrantRequest>, module = "acme/thermo") {
@@ -21,10 +21,22 @@ function refusedNames(grants: readonly Grant[], request: Partial<GrantRequest>, 
 
 test("a request that one grant covers is granted, and nothing besides", (t) => {
   const grants = [grant("acme/*", { sensor: ["ambient", "outside"], publish: ["telemetry/#"] })];
-  const request = { sensor: ["ambient"], serial: [], publish: ["telemetry/#"], memoryBytes: 2 * MIB };
+  const request = {
+    sensor: ["ambient"],
+    serial: [],
+    publish: ["telemetry/#"],
+    memoryBytes: 2 * MIB,
+    storageBytes: 0,
+  };
   t.deepEqual(decideGrants({ grants }, "acme/thermo", request), {
     kind: "granted",
-    grants: { sensors: ["ambient"], serial: [], publish: ["telemetry/#"], memoryBytes: 2 * MIB },
+    grants: {
+      sensors: ["ambient"],
+      serial: [],
+      publish: ["telemetry/#"],
+      memoryBytes: 2 * MIB,
+      storageBytes: 0,
+    },
   });
 });
 
@@ -40,12 +52,14 @@ test("each part that no grant covers is refused by name", (t) => {
     serial: ["modbus0"],
     publish: ["telemetry/#"],
     memoryBytes: 8 * MIB,
+    storageBytes: 1,
   };
   t.deepEqual(refusedNames(grants, request), [
     "sensor secret",
     "serial modbus0",
     "publish telemetry/#",
     `memory ${8 * MIB}`,
+    "storage 1",
   ]);
 });
 
@@ -53,13 +67,14 @@ test("grants that fit the module add up", (t) => {
   const grants = [
     grant("*/*", { sensor: ["ambient"], memoryBytes: MIB }),
     grant("acme/*", { publish: ["telemetry/#"], memoryBytes: 2 * MIB }),
-    grant("acme/thermo", { serial: ["modbus0"], memoryBytes: MIB }),
+    grant("acme/thermo", { serial: ["modbus0"], memoryBytes: MIB, storageBytes: MIB }),
   ];
   const request = {
     sensor: ["ambient"],
     serial: ["modbus0"],
     publish: ["telemetry/a"],
     memoryBytes: 2 * MIB,
+    storageBytes: MIB,
   };
   t.deepEqual(refusedNames(grants, request), []);
 });
@@ -86,7 +101,7 @@ test("a refusal tells the operator what to write", (t) => {
 });
 
 test("grants open exactly the interfaces that they have names for", (t) => {
-  const none = { sensors: [], serial: [], publish: [], memoryBytes: 0 };
+  const none = { sensors: [], serial: [], publish: [], memoryBytes: 0, storageBytes: 0 };
   t.deepEqual(grantedInterfaces(none), []);
   t.deepEqual(grantedInterfaces({ ...none, sensors: ["a"] }), ["skerry:device/sensor"]);
   t.deepEqual(grantedInterfaces({ ...none, serial: ["a"], publish: ["b"] }), [

@@ -34,6 +34,7 @@ test("reads hardware and grants", (t) => {
     serial = ["modbus0"]
     publish = ["telemetry/#"]
     memory = "2MiB"
+storage = "1MiB"
     [[grant]]
     module = "other/thing"
   `);
@@ -70,8 +71,13 @@ test("reads hardware and grants", (t) => {
       serial: ["modbus0"],
       publish: ["telemetry/#"],
       memoryBytes: 2 * 1024 * 1024,
+      storageBytes: 1024 * 1024,
     },
-    { module: "other/thing", sensor: [], serial: [], publish: [], memoryBytes: 4 * 1024 * 1024 },
+    {
+      ...{ module: "other/thing", sensor: [], serial: [], publish: [] },
+      memoryBytes: 4 * 1024 * 1024,
+      storageBytes: 0,
+    },
   ]);
 });
 

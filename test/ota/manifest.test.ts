@@ -16,6 +16,7 @@ sensor = ["ambient"]
 serial = ["modbus0"]
 publish = ["telemetry/#", "alarm/+/high"]
 memory = "2MiB"
+storage = "512KiB"
 [env]
 PERIOD_MS = "1000"
 [reactor]
@@ -34,6 +35,7 @@ require = ["health", "telemetry"]
       serial: ["modbus0"],
       publish: ["telemetry/#", "alarm/+/high"],
       memoryBytes: 2 * 1024 * 1024,
+      storageBytes: 512 * 1024,
     },
     env: { PERIOD_MS: "1000" },
     intervalMs: 5_000,
@@ -46,6 +48,7 @@ test("what a manifest does not request, it does not get", async (t) => {
   t.deepEqual(manifest.request.sensor, []);
   t.deepEqual(manifest.request.serial, []);
   t.deepEqual(manifest.request.publish, []);
+  t.is(manifest.request.storageBytes, 0);
   t.deepEqual(manifest.env, {});
 });
 

@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { createControlMemory } from "../../sandbox/control-block.ts";
-import { MAX_FILE_READ_BYTES, MAX_OPEN_FILES } from "../../sandbox/limits.ts";
+import { MAX_FILE_READ_BYTES, MAX_FOLDER_DEPTH_LEVELS, MAX_OPEN_FILES } from "../../sandbox/limits.ts";
 import { ModuleSession } from "../../sandbox/module-session.ts";
 import type { ModuleFolder } from "../../sandbox/module-spec.ts";
 import type { Descriptor } from "../../sandbox/wasi/filesystem/descriptor.ts";
@@ -570,6 +570,19 @@ test("quota: what lay there before counts", (t) => {
   fails(t, "quota", () => create(root, "new", "x".repeat(6)));
   t.notThrows(() => create(root, "new", "x".repeat(5)));
   fails(t, "quota", () => create(root, "another"));
+});
+
+test("quota: folders lie no deeper in each other than the agent can copy", (t) => {
+  const { root } = granted(t, { maxBytes: 100, maxEntries: 100 });
+  const down = (levels: number) => Array.from({ length: levels }, () => "d").join("/");
+  for (let levels = 1; levels <= MAX_FOLDER_DEPTH_LEVELS; levels += 1) root.createDirectoryAt(down(levels));
+  fails(t, "quota", () => root.createDirectoryAt(`${down(MAX_FOLDER_DEPTH_LEVELS)}/d`));
+  const deepest = root.openAt(HERE, down(MAX_FOLDER_DEPTH_LEVELS), HERE, READ);
+  fails(t, "quota", () => deepest.createDirectoryAt("d"));
+  root.createDirectoryAt("top");
+  fails(t, "quota", () => root.renameAt("d", root, "top/d"));
+  t.notThrows(() => root.renameAt("top", root, `${down(MAX_FOLDER_DEPTH_LEVELS - 1)}/top`));
+  t.notThrows(() => root.renameAt("d", root, "e"));
 });
 
 test("two folders with quotas: nothing moves from one to the other", (t) => {

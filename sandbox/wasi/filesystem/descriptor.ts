@@ -26,8 +26,9 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
-import { MAX_FILE_READ_BYTES } from "../../limits.ts";
+import { MAX_FILE_READ_BYTES, MAX_FOLDER_DEPTH_LEVELS } from "../../limits.ts";
 import type { InputStream, OutputStream } from "../stdio.ts";
+import { heightOf } from "./depth.ts";
 import { DirectoryEntryStream } from "./directory-entries.ts";
 import { FilesystemError, unless } from "./error-code.ts";
 import {
@@ -192,7 +193,8 @@ export class Descriptor {
   }
 
   createDirectoryAt(path: string): void {
-    this.#at(path, "never", ({ systemPath }) => {
+    this.#at(path, "never", ({ systemPath, folder }) => {
+      this.#folder.requireDepth(folder, 0);
       this.#takeEntryFor(systemPath);
       mkdirSync(systemPath);
     });
@@ -258,9 +260,11 @@ export class Descriptor {
 
   renameAt(oldPath: string, newDescriptor: Descriptor, newPath: string): void {
     this.#between(oldPath, newDescriptor, newPath, (from, to) => {
-      const wantsFolder = from.wantsFolder || to.wantsFolder;
-      if (wantsFolder && !lstatSync(from.systemPath).isDirectory())
-        throw new FilesystemError("not-directory");
+      const isFolder = lstatSync(from.systemPath).isDirectory();
+      if (!isFolder && (from.wantsFolder || to.wantsFolder)) throw new FilesystemError("not-directory");
+      if (isFolder && this.#folder.quota !== undefined) {
+        this.#folder.requireDepth(to.folder, heightOf(from.systemPath, MAX_FOLDER_DEPTH_LEVELS));
+      }
       renameSync(from.systemPath, to.systemPath);
     });
   }

@@ -2,10 +2,11 @@
 
 import { closeSync, constants, openSync } from "node:fs";
 import { SandboxError } from "../../errors.ts";
-import { MAX_OPEN_FILES } from "../../limits.ts";
+import { MAX_FOLDER_DEPTH_LEVELS, MAX_OPEN_FILES } from "../../limits.ts";
 import type { ModuleSession } from "../../module-session.ts";
 import type { ModuleFolder } from "../../module-spec.ts";
 import type { Polling } from "../poll.ts";
+import { depthBelow } from "./depth.ts";
 import { attempt, FilesystemError } from "./error-code.ts";
 import { ExactTimes } from "./metadata.ts";
 import { Quota } from "./quota.ts";
@@ -62,6 +63,19 @@ export class OpenFolder {
   /** Takes room for bytes and entries that are about to be written. @throws FilesystemError `quota` */
   take(bytes: number, entries: number): void {
     this.quota?.take(bytes, entries);
+  }
+
+  /**
+   * Before a folder is put into the one open as `parent`.
+   *
+   * @param height its own levels of folders
+   * @throws FilesystemError `quota` when it would lie too deep
+   */
+  requireDepth(parent: number, height: number): void {
+    if (this.quota === undefined) return;
+    if (depthBelow(this.root, parent) + 1 + height > MAX_FOLDER_DEPTH_LEVELS) {
+      throw new FilesystemError("quota");
+    }
   }
 
   close(descriptor: number): void {

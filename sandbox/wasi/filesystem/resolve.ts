@@ -27,6 +27,8 @@ export type LastLink =
 export interface Place {
   /** How node:fs reaches it: the folder by its descriptor, then one name. Valid until the walk is over. */
   readonly systemPath: string;
+  /** The descriptor of the folder that the name is in. */
+  readonly folder: number;
   /** A slash stands at the end: only a folder will do. */
   readonly wantsFolder: boolean;
 }
@@ -81,17 +83,21 @@ class Walk {
         if (!isLast) {
           this.#enter(name);
         } else if (!(this.#followsLast() && this.#followLink(name))) {
-          return { systemPath: entryOf(this.#current, name), wantsFolder: this.#endsWithSlash };
+          return this.#place(name, this.#endsWithSlash);
         }
       }
     }
-    return { systemPath: entryOf(this.#current, "."), wantsFolder: true };
+    return this.#place(".", true);
   }
 
   close(): void {
     for (const folder of this.#folders) {
       closeSync(folder);
     }
+  }
+
+  #place(name: string, wantsFolder: boolean): Place {
+    return { systemPath: entryOf(this.#current, name), folder: this.#current, wantsFolder };
   }
 
   get #current(): number {

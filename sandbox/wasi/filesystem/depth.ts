@@ -1,0 +1,42 @@
+/**
+ * How deep folders lie in each other. A folder with a quota is copied and removed by the agent, with paths whose length
+ * and depth are bounded; a module must not be able to make one that the agent can't handle.
+ */
+
+import { readdirSync, readlinkSync } from "node:fs";
+import { FilesystemError, unless } from "./error-code.ts";
+
+/**
+ * Levels from the folder open as `root` down to the one open as `folder`, 0 if they are the same.
+ *
+ * @throws FilesystemError `not-permitted` when somebody moved it out meanwhile
+ */
+export function depthBelow(root: number, folder: number): number {
+  // Latin 1 keeps each byte a character: only slashes matter.
+  const [top, path] = [root, folder].map((descriptor) =>
+    readlinkSync(`/proc/self/fd/${descriptor}`, "latin1"),
+  );
+  if (top === undefined || path === undefined || (path !== top && !path.startsWith(`${top}/`))) {
+    throw new FilesystemError("not-permitted");
+  }
+  return path.slice(top.length).split("/").length - 1;
+}
+
+/** Levels of folders below the one at `systemPath`; counting ends beyond `maxLevels`. */
+export function heightOf(systemPath: string, maxLevels: number): number {
+  let level = [systemPath];
+  let height = 0;
+  for (; level.length > 0 && height <= maxLevels; height += 1) {
+    level = level.flatMap(foldersIn);
+  }
+  return height - 1;
+}
+
+function foldersIn(path: string): string[] {
+  const options = { withFileTypes: true, encoding: "buffer" } as const;
+  const entries =
+    unless(["ENOENT", "ENOTDIR"], () => readdirSync(Buffer.from(path, "latin1"), options)) ?? [];
+  return entries
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => `${path}/${name.toString("latin1")}`);
+}
