@@ -5,6 +5,7 @@
 
 import { type ComponentDescription, describeComponent as describeDefinition } from "./component-type.ts";
 import { decodeComponent } from "./decode.ts";
+import { suppliedDefinitions } from "./host-definitions.ts";
 import { ImportLookup, type Imports } from "./host-imports.ts";
 import { type CoreLimitOptions, coreModules } from "./limit-memory.ts";
 import {
@@ -32,7 +33,8 @@ export interface InstantiateOptions extends CoreLimitOptions {
 /**
  * Instantiates a component: its start functions run, its exports can be called.
  *
- * @param imports interfaces and functions by their exact WIT names (or without their version)
+ * @param imports interfaces and functions by their exact WIT names (or without their version); for an import of a
+ *   component a compiled one, for one of a core module its bytes
  * @throws ComponentError "component/import-missing", naming all that is missing, before any code runs; and what
  *   `instantiate` of loader.ts throws
  */
@@ -43,7 +45,7 @@ export function instantiateComponent(
 ): Instance {
   const lookup = new ImportLookup(imports, options.resolveImport);
   requireHostImports(component.description.imports, lookup);
-  return instantiate(component, lookup, options);
+  return instantiate(component, lookup, options, suppliedDefinitions(component, lookup));
 }
 
 /**

@@ -41,8 +41,7 @@ export class CoreLimitPlan {
   readonly #left: { pages: number; elements: number };
 
   /** @throws ComponentError "component/limit-exceeded" when the minima alone exceed a limit */
-  constructor(component: ComponentDefinition, options: CoreLimitOptions) {
-    const modules = coreModules(component);
+  constructor(modules: readonly CoreModule[], options: CoreLimitOptions) {
     const pages = Math.floor((options.maxMemoryBytes ?? Infinity) / PAGE_BYTES);
     const elements = options.maxTableElements ?? Infinity;
     const memories = shareOut(

@@ -13,15 +13,23 @@ import { decodeValidated } from "./decode.ts";
 import { ComponentError } from "./errors.ts";
 import { exportedObject } from "./exports.ts";
 import { hostImport, type ImportLookup } from "./host-imports.ts";
-import { type CoreLimitOptions, CoreLimitPlan, limitCoreModule, type ModuleLimits } from "./limit-memory.ts";
+import {
+  type CoreLimitOptions,
+  CoreLimitPlan,
+  coreModules,
+  limitCoreModule,
+  type ModuleLimits,
+} from "./limit-memory.ts";
 import { link } from "./linker.ts";
+import type { Item } from "./scope.ts";
 import { toHostError } from "./traps.ts";
 
 /** A component that was decoded and validated. It can be instantiated many times. */
 export class Component {
   readonly definition: ComponentDefinition;
   readonly description: ComponentDescription;
-  readonly #compiled = new Map<CoreModule, CompiledModule>();
+  /** Weak: modules that a host supplies come and go. */
+  readonly #compiled = new WeakMap<CoreModule, CompiledModule>();
 
   constructor(definition: ComponentDefinition, description: ComponentDescription) {
     this.definition = definition;
@@ -75,19 +83,34 @@ function named(definition: Extract<Definition, { kind: "import" | "export" }>): 
   return { name, sort: (sort === "function" ? "func" : sort) as NamedType["sort"], functions: [] };
 }
 
+/** Core modules and components that the host supplies, by the names of the imports that they are for. */
+export interface SuppliedDefinitions {
+  readonly items: ReadonlyMap<string, Item>;
+  /** All core modules in them: they share the instance's limits. */
+  readonly modules: readonly CoreModule[];
+}
+
 /**
  * Instantiates a component: its start functions run, its exports can be called.
  *
  * @throws ComponentError "component/import-missing" for an import that the lookup has not, "component/limit-exceeded"
  *   for memories or tables that do not fit the limits; Trap for a start function that traps
  */
-export function instantiate(component: Component, lookup: ImportLookup, limits: CoreLimitOptions): Instance {
-  const plan = new CoreLimitPlan(component.definition, limits);
+export function instantiate(
+  component: Component,
+  lookup: ImportLookup,
+  limits: CoreLimitOptions,
+  supplied?: SuppliedDefinitions,
+): Instance {
+  const plan = new CoreLimitPlan(
+    [...coreModules(component.definition), ...(supplied?.modules ?? [])],
+    limits,
+  );
   try {
     const instance = link(
       { definition: component.definition, scope: undefined },
       undefined,
-      (name, type, scope) => hostImport(name, type, scope, lookup),
+      (name, type, scope) => supplied?.items.get(name.name) ?? hostImport(name, type, scope, lookup),
       (module) => component.compile(module, plan.take(module)),
     );
     return { exports: exportedObject(instance) };
