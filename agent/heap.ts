@@ -30,7 +30,7 @@ export class HeapKeeper {
     this.#bytes += count;
     if (this.#bytes < COLLECT_AFTER_BYTES) return;
     this.#bytes = 0;
-    this.#collect?.({ type: process.env["GCT"] === "minor" ? "minor" : "major" });
+    this.#collect?.({ type: "minor" });
   }
 
   /** Everything that can go, compiled code that was not used for long among it. */
