@@ -24,14 +24,14 @@ export interface Calls {
 let timeNs = 1_700_000_000_000_000_000n;
 
 /** The component's import: a sensor whose clock moves on. */
-export function sample(channel: number): Reading {
+function sample(channel: number): Reading {
   timeNs += 1_000_000n;
   return { value: channel + 0.5, unit: "Cel", timeNs };
 }
 
 /** The same for the glue, which imports it by name. */
 export const SAMPLE_SOURCE = `let timeNs = 1_700_000_000_000_000_000n;
-export function sample(channel) {
+function sample(channel) {
   timeNs += 1_000_000n;
   return { value: channel + 0.5, unit: "Cel", timeNs };
 }

@@ -11,6 +11,8 @@ import { promisify } from "node:util";
 import { transpileBytes } from "@bytecodealliance/jco-transpile";
 import { build } from "esbuild";
 import { wholeWit } from "../examples/wit.ts";
+import { componentDigest } from "../sandbox/component-digest.ts";
+import { readComponentFile } from "../sandbox/strip.ts";
 import { SAMPLE_SOURCE } from "./hosts.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -24,13 +26,17 @@ export function open() { return new Port(); }
 export interface SandboxFiles {
   /** sandbox-process.ts, with worker.js beside it. */
   readonly process: string;
-  /** Minified bytes of what a worker loads to run a component that was validated before, and of what compileComponent needs on top. */
+  /** Minified bytes of what a worker loads for a component that its agent has validated. */
   readonly loaderBytes: number;
+  /** Minified bytes of what `compileComponent` needs: the same and the validator. */
+  readonly withValidatorBytes: number;
   readonly calls: { readonly component: string; readonly glue: string };
   /** The JavaScript example as `jco componentize` builds it: with the WASI that QuickJS imports. */
   readonly quickjs: { readonly component: string; readonly glue: string };
   /** The C example, for the worker. */
   readonly thermo: string;
+  /** By which a worker knows that it was validated. */
+  readonly thermoDigest: string;
 }
 
 /** Makes the files, hands them to `use`, and removes them. */
@@ -51,10 +57,12 @@ async function makeFiles(folder: string): Promise<SandboxFiles> {
   await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
   const calls = join(ROOT, "bench/calls/calls.wasm");
   const quickjs = join(folder, "poller.wasm");
+  const thermo = join(ROOT, "examples/thermo-c/thermo-1.0.0.wasm");
   await componentizePoller(folder, quickjs);
   return {
     process: await bundleProcess(join(folder, "bundle")),
-    loaderBytes: await loaderSize(join(folder, "loader")),
+    loaderBytes: await bundledSize("sandbox/component/loader.ts", folder),
+    withValidatorBytes: await bundledSize("sandbox/component/index.ts", folder),
     calls: {
       component: calls,
       glue: await transpile(calls, "calls", join(folder, "calls"), {
@@ -68,7 +76,8 @@ async function makeFiles(folder: string): Promise<SandboxFiles> {
         "skerry:module/messaging": "export function publish() {}",
       }),
     },
-    thermo: join(ROOT, "examples/thermo-c/thermo-1.0.0.wasm"),
+    thermo,
+    thermoDigest: componentDigest(await readComponentFile(thermo)),
   };
 }
 
@@ -88,9 +97,9 @@ async function bundleProcess(folder: string): Promise<string> {
   return join(folder, "sandbox-process.js");
 }
 
-async function loaderSize(folder: string): Promise<number> {
-  const outfile = join(folder, "loader.js");
-  await build({ ...BUNDLED, entryPoints: ["sandbox/component/index.ts"], outfile });
+async function bundledSize(entryPoint: string, folder: string): Promise<number> {
+  const outfile = join(folder, "size.js");
+  await build({ ...BUNDLED, entryPoints: [entryPoint], outfile });
   return (await stat(outfile)).size;
 }
 

@@ -4,10 +4,13 @@
  *
  *   node sandbox-process.js first-result loader|warm-loader|glue calls|quickjs <component or glue file>
  *   node sandbox-process.js memory loader|glue calls <component or glue file>
- *   node sandbox-process.js worker <component file>
+ *   node sandbox-process.js worker [thermo <component file> [digest of what was validated]]
  */
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
+import { DEFAULT_HEAP_MIB, WORKER_STACK_MIB, WORKER_YOUNG_GENERATION_MIB } from "../sandbox/limits.ts";
 import { anonymousMiB } from "./process-memory.ts";
 
 type Exports = Readonly<Record<string, unknown>>;
@@ -44,7 +47,7 @@ const [what, ...rest] = process.argv.slice(2);
 process.stdout.write(JSON.stringify(await measure(rest)));
 
 async function measure([first, name, file]: readonly string[]): Promise<unknown> {
-  if (what === "worker" && first !== undefined) return measureWorker(first);
+  if (what === "worker") return name === undefined ? measureEmptyWorker() : measureWorker(name, file);
   if ((name !== "calls" && name !== "quickjs") || file === undefined)
     throw new Error("see the file's header");
   const start = first === "glue" ? () => loadGlue(file) : await loaderOf(name, file);
@@ -149,13 +152,17 @@ async function settledMiB(): Promise<number> {
 }
 
 /** What a worker with the C example adds to its process: a command that reads, publishes, and sleeps in between. */
-async function measureWorker(componentPath: string): Promise<WorkerMemory> {
+async function measureWorker(
+  componentPath: string,
+  validatedSha256: string | undefined,
+): Promise<WorkerMemory> {
   const { startModule } = await import("../sandbox/module-host.ts");
   const before = await settledMiB();
   const running = Promise.withResolvers<void>();
   const module = startModule(
     {
       ...{ name: "acme/thermo", version: "1.0.0", componentPath, world: "command", env: {}, args: [] },
+      validatedSha256,
       grants: { sensors: ["ambient"], serial: [], publish: ["telemetry/#"] },
       limits: {},
     },
@@ -173,5 +180,21 @@ async function measureWorker(componentPath: string): Promise<WorkerMemory> {
   await delay(WORKER_SETTLING_MS);
   const addedMiB = (await settledMiB()) - before;
   await module.stop(0);
+  return { addedMiB };
+}
+
+/** What Node takes for a worker that does nothing, under the same limits. */
+async function measureEmptyWorker(): Promise<WorkerMemory> {
+  const before = await settledMiB();
+  const resourceLimits = {
+    maxOldGenerationSizeMb: DEFAULT_HEAP_MIB,
+    maxYoungGenerationSizeMb: WORKER_YOUNG_GENERATION_MIB,
+    stackSizeMb: WORKER_STACK_MIB,
+  };
+  const worker = new Worker("setInterval(() => {}, 1e9)", { eval: true, env: {}, resourceLimits });
+  await once(worker, "online");
+  await delay(WORKER_SETTLING_MS);
+  const addedMiB = (await settledMiB()) - before;
+  await worker.terminate();
   return { addedMiB };
 }

@@ -16,6 +16,9 @@ import type { FirstResult, MemoryUse, WorkerMemory } from "./sandbox-process.ts"
 const START_ROUNDS = 9;
 const MEMORY_ROUNDS = 5;
 const KILOBYTE = 1000;
+const UNIT = "MiB anonymous";
+/** One arena of the allocator for all threads, as the manual sets it for a small device. */
+const ALLOCATOR = { MALLOC_ARENA_MAX: "1" };
 
 /** How many times faster than jco's glue a call has to be, and how close to the host by hand. */
 const CALL_GOALS: Readonly<
@@ -44,7 +47,8 @@ export async function measureSandbox(note: (line: string) => void): Promise<Figu
       ...(await startFigures(files, "quickjs", "QuickJS component")),
     ];
     note("memory …");
-    return [...calls, ...starts, ...(await memoryFigures(files)), sizeFigure(files)];
+    const memory = [...(await memoryFigures(files)), ...(await workerFigures(files))];
+    return [...calls, ...starts, ...memory, ...sizeFigures(files)];
   });
 }
 
@@ -118,39 +122,57 @@ async function memoryFigures(files: SandboxFiles): Promise<readonly Figure[]> {
   const { component, glue } = files.calls;
   const ours: MemoryUse[] = [];
   const jco: MemoryUse[] = [];
-  const workers: WorkerMemory[] = [];
   for (let round = 0; round < MEMORY_ROUNDS; round++) {
     ours.push(await inProcess<MemoryUse>(files, ["memory", "loader", "calls", component]));
     jco.push(await inProcess<MemoryUse>(files, ["memory", "glue", "calls", glue]));
-    workers.push(await inProcess<WorkerMemory>(files, ["worker", files.thermo]));
   }
   const middle = (uses: readonly MemoryUse[], part: keyof MemoryUse) => median(uses.map((use) => use[part]));
   const figure = (label: string, part: keyof MemoryUse, limit: number) =>
-    atMost(label, middle(ours, part), limit, "MiB anonymous", `jco ${middle(jco, part).toFixed(2)}`);
+    atMost(label, middle(ours, part), limit, UNIT, `jco ${middle(jco, part).toFixed(2)}`);
   return [
     figure("loading the C component", "loadedMiB", 0.6),
     // Pages that the collector keeps vary by a tenth of a MiB from one process to the next.
     figure("a million calls, after a collection", "callsMiB", 0.1),
-    plain(
-      "process after them",
-      middle(ours, "endMiB"),
-      "MiB anonymous",
-      `jco ${middle(jco, "endMiB").toFixed(1)}`,
-    ),
-    atMost(
-      "a worker with the C example",
-      median(workers.map(({ addedMiB }) => addedMiB)),
-      10,
-      "MiB anonymous",
-    ),
+    plain("process after them", middle(ours, "endMiB"), UNIT, `jco ${middle(jco, "endMiB").toFixed(1)}`),
   ];
 }
 
-function sizeFigure({ loaderBytes }: SandboxFiles): Figure {
-  return atMost("the loader's code, minified", loaderBytes / KILOBYTE, 60, "kB");
+/** A worker with the C example, in a process with the device's setting of the allocator. */
+async function workerFigures(files: SandboxFiles): Promise<readonly Figure[]> {
+  const runs = {
+    bare: [],
+    validated: ["thermo", files.thermo, files.thermoDigest],
+    other: ["thermo", files.thermo],
+  };
+  const added = { bare: [] as number[], validated: [] as number[], other: [] as number[] };
+  for (let round = 0; round < MEMORY_ROUNDS; round++) {
+    for (const run of ["bare", "validated", "other"] as const) {
+      const { addedMiB } = await inProcess<WorkerMemory>(files, ["worker", ...runs[run]], ALLOCATOR);
+      added[run].push(addedMiB);
+    }
+  }
+  const bare = `an empty worker ${median(added.bare).toFixed(2)}, with MALLOC_ARENA_MAX=1`;
+  return [
+    atMost("a worker with the C example", median(added.validated), 10, UNIT, bare),
+    plain("a worker that validates it first", median(added.other), UNIT),
+  ];
 }
 
-async function inProcess<Result>(files: SandboxFiles, args: readonly string[]): Promise<Result> {
-  const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", files.process, ...args]);
+function sizeFigures({ loaderBytes, withValidatorBytes }: SandboxFiles): readonly Figure[] {
+  return [
+    atMost("code to load what was validated, minified", loaderBytes / KILOBYTE, 60, "kB"),
+    plain("the same with the validator", withValidatorBytes / KILOBYTE, "kB"),
+  ];
+}
+
+async function inProcess<Result>(
+  files: SandboxFiles,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Result> {
+  const env = { ...process.env, ...environment };
+  const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", files.process, ...args], {
+    env,
+  });
   return JSON.parse(stdout) as Result;
 }

@@ -18,7 +18,7 @@ export type NumericArray =
   | Float64Array;
 
 /** A typed array's constructor, as far as it is used here. */
-export type NumericArrayConstructor = (new (
+type NumericArrayConstructor = (new (
   buffer: ArrayBufferLike,
 ) => NumericArray) & {
   readonly BYTES_PER_ELEMENT: number;
