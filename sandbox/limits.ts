@@ -60,8 +60,8 @@ export const MAX_STDIN_WAIT_MS = 60_000;
 /** Files, folders and folder listings that one module holds open at a time; each takes one of the process's descriptors. */
 export const MAX_OPEN_FILES = 128;
 
-/** One read of a file, in bytes; a module that asks for more gets as much. */
-export const MAX_FILE_READ_BYTES = 256 * 1024;
+/** What a stream or a file takes or gives at once, in bytes: it is copied on its way. A module that asks for more gets as much. */
+export const MAX_STREAM_PIECE_BYTES = 256 * 1024;
 
 /** A path, and what a symbolic link says, in bytes: Linux's PATH_MAX without its zero. */
 export const MAX_PATH_BYTES = 4095;

@@ -11,15 +11,12 @@ import {
   terminalInput,
   terminalOutput,
 } from "../../node_modules/@bytecodealliance/preview2-shim/dist/browser/cli.js";
-import {
-  inputStreamCreate,
-  ioErrorCreate,
-  outputStreamCreate,
-} from "../../node_modules/@bytecodealliance/preview2-shim/dist/browser/io.js";
+import { ioErrorCreate } from "../../node_modules/@bytecodealliance/preview2-shim/dist/browser/io.js";
 import { MAX_STDIN_BYTES, MAX_STDIN_WAIT_MS } from "../limits.ts";
 import type { ModuleSession } from "../module-session.ts";
 import type { Polling, Source } from "./poll.ts";
-import type { OutputStream, StandardStreams } from "./stdio.ts";
+import type { StandardStreams } from "./stdio.ts";
+import { createInputStream, createOutputStream, type OutputStream } from "./streams.ts";
 
 const FILE_DESCRIPTORS = { stdin: 0, stdout: 1, stderr: 2 } as const;
 
@@ -32,7 +29,7 @@ export function createInheritedStdio(session: ModuleSession, polling: Polling): 
   const input = new StandardInput(session);
 
   function streamInto(descriptor: number): OutputStream {
-    return outputStreamCreate({
+    return createOutputStream({
       write: (bytes: Uint8Array) => writeAll(session, descriptor, bytes),
       subscribe: () => polling.always(),
     });
@@ -41,7 +38,7 @@ export function createInheritedStdio(session: ModuleSession, polling: Polling): 
   return {
     stdin: {
       getStdin: () =>
-        inputStreamCreate({
+        createInputStream({
           read: (length: bigint) => input.read(length, false),
           blockingRead: (length: bigint) => input.read(length, true),
           subscribe: () => polling.source(input),

@@ -5,18 +5,12 @@
  * dropped stream is closed.
  */
 
-import {
-  inputStreamCreate,
-  outputStreamCreate,
-} from "../../node_modules/@bytecodealliance/preview2-shim/dist/browser/io.js";
 import type { ModuleSession } from "../module-session.ts";
 import type { LogLevel } from "../module-spec.ts";
 import { TokenBucket } from "../token-bucket.ts";
 import { LogLines } from "./log-lines.ts";
 import type { Polling } from "./poll.ts";
-
-export type InputStream = ReturnType<typeof inputStreamCreate>;
-export type OutputStream = ReturnType<typeof outputStreamCreate>;
+import { createInputStream, createOutputStream, type InputStream, type OutputStream } from "./streams.ts";
 
 /** `wasi:cli`'s three streams, and what is known of each. */
 export interface StandardStreams {
@@ -64,7 +58,7 @@ export function createStdio(session: ModuleSession, log: ModuleLog, polling: Pol
   const stderrLines = new LogLines((text) => log.line("error", text));
 
   function streamInto(lines: LogLines) {
-    return outputStreamCreate({
+    return createOutputStream({
       write(bytes: Uint8Array) {
         session.enterHost();
         lines.write(bytes);
@@ -76,7 +70,7 @@ export function createStdio(session: ModuleSession, log: ModuleLog, polling: Pol
   return {
     stdin: {
       getStdin: () =>
-        inputStreamCreate({
+        createInputStream({
           blockingRead() {
             session.enterHost();
             throw { tag: "closed" };

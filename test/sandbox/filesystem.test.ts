@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { createControlMemory } from "../../sandbox/control-block.ts";
-import { MAX_FILE_READ_BYTES, MAX_FOLDER_DEPTH_LEVELS, MAX_OPEN_FILES } from "../../sandbox/limits.ts";
+import { MAX_FOLDER_DEPTH_LEVELS, MAX_OPEN_FILES, MAX_STREAM_PIECE_BYTES } from "../../sandbox/limits.ts";
 import { ModuleSession } from "../../sandbox/module-session.ts";
 import type { ModuleFolder } from "../../sandbox/module-spec.ts";
 import type { Descriptor } from "../../sandbox/wasi/filesystem/descriptor.ts";
@@ -281,10 +281,10 @@ test("read and write at offsets; a write beyond the end leaves zeros", (t) => {
 
 test("one read gives at most so much, whatever is asked for", (t) => {
   const { path, root } = granted(t);
-  writeFileSync(join(path, "big"), Buffer.alloc(MAX_FILE_READ_BYTES + 1));
+  writeFileSync(join(path, "big"), Buffer.alloc(MAX_STREAM_PIECE_BYTES + 1));
   const file = root.openAt(HERE, "big", HERE, READ);
-  t.is(file.read(2n ** 64n - 1n, 0n)[0].byteLength, MAX_FILE_READ_BYTES);
-  t.is(file.readViaStream(0n).read(2n ** 53n - 1n).byteLength, MAX_FILE_READ_BYTES);
+  t.is(file.read(2n ** 64n - 1n, 0n)[0].byteLength, MAX_STREAM_PIECE_BYTES);
+  t.is(file.readViaStream(0n).read(2n ** 64n - 1n).byteLength, MAX_STREAM_PIECE_BYTES);
 });
 
 test("streams keep their own positions; one that appends finds the end each time", (t) => {
@@ -305,6 +305,40 @@ test("streams keep their own positions; one that appends finds the end each time
   writer.blockingWriteAndFlush(Buffer.from("-"));
   appender.blockingWriteAndFlush(Buffer.from("!"));
   t.is(text(file.read(100n, 0n)[0]), "01234567WXYZ-!");
+});
+
+test("splice copies from stream to stream, to the end of the source", (t) => {
+  const { root } = granted(t);
+  const from = create(root, "from", "0123456789").readViaStream(0n);
+  const target = create(root, "to");
+  const to = target.writeViaStream(0n);
+  t.is(to.splice(from, 4n), 4n);
+  t.is(to.blockingSplice(from, 2n ** 64n - 1n), 6n);
+  t.deepEqual(t.throws(() => to.splice(from, 1n), { any: true }) as unknown, { tag: "closed" });
+  to.blockingWriteZeroesAndFlush(2n);
+  t.is(text(target.read(100n, 0n)[0]), "0123456789\0\0");
+});
+
+test("a write needs the permission of check-write, and not more", (t) => {
+  const { root } = granted(t);
+  const stream = create(root, "file").writeViaStream(0n);
+  t.throws(() => stream.write(Buffer.from("x")), { message: /permit/ });
+  const permit = stream.checkWrite();
+  t.throws(() => stream.write(new Uint8Array(Number(permit) + 1)), { message: /permit/ });
+  stream.write(new Uint8Array(Number(permit)));
+  stream.flush();
+  stream.blockingFlush();
+  t.is(root.statAt(HERE, "file").size, permit);
+});
+
+test("a stream of a file is always ready", (t) => {
+  const { root } = granted(t);
+  const file = create(root, "file");
+  for (const stream of [file.readViaStream(0n), file.appendViaStream()]) {
+    const pollable = stream.subscribe();
+    t.true(pollable.ready());
+    t.is(pollable.block(), undefined);
+  }
 });
 
 test("a stream's error carries the file system's code, and closes the stream", (t) => {
@@ -385,6 +419,7 @@ test("read-directory goes on while the folder changes, each entry at most once",
     root.unlinkFileAt(entry.name);
     entry = entries.readDirectoryEntry();
   }
+  entries[Symbol.dispose]();
   t.deepEqual(seen.sort(), all.sort());
   t.deepEqual(names(root), []);
 });
@@ -392,7 +427,9 @@ test("read-directory goes on while the folder changes, each entry at most once",
 test("a name that is no UTF-8 is an entry that can't be had", (t) => {
   const { path, root } = granted(t);
   writeFileSync(Buffer.concat([Buffer.from(`${path}/`), Buffer.of(0xff)]), "");
-  fails(t, "illegal-byte-sequence", () => root.readDirectory().readDirectoryEntry());
+  const entries = root.readDirectory();
+  fails(t, "illegal-byte-sequence", () => entries.readDirectoryEntry());
+  entries[Symbol.dispose]();
 });
 
 test("folders: made once, removed when empty, and only folders", (t) => {

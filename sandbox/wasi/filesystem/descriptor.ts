@@ -26,8 +26,8 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
-import { MAX_FILE_READ_BYTES, MAX_FOLDER_DEPTH_LEVELS } from "../../limits.ts";
-import type { InputStream, OutputStream } from "../stdio.ts";
+import { MAX_FOLDER_DEPTH_LEVELS, MAX_STREAM_PIECE_BYTES } from "../../limits.ts";
+import type { InputStream, OutputStream } from "../streams.ts";
 import { heightOf } from "./depth.ts";
 import { DirectoryEntryStream } from "./directory-entries.ts";
 import { FilesystemError, unless } from "./error-code.ts";
@@ -356,7 +356,7 @@ export class Descriptor {
   }
 
   #readAt(length: bigint, position: bigint): Uint8Array {
-    const wanted = length > MAX_FILE_READ_BYTES ? MAX_FILE_READ_BYTES : Number(length);
+    const wanted = length > MAX_STREAM_PIECE_BYTES ? MAX_STREAM_PIECE_BYTES : Number(length);
     if (position > MAX_OFFSET - BigInt(wanted)) return new Uint8Array(0);
     const buffer = new Uint8Array(wanted);
     return buffer.subarray(0, readSync(this.#file, buffer, 0, wanted, position));

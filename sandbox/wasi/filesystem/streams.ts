@@ -1,16 +1,9 @@
 /** Files as streams of `wasi:io/streams` (WASI 0.2): `read-via-stream`, `write-via-stream`, `append-via-stream`. */
 
-import {
-  inputStreamCreate,
-  ioErrorCreate,
-  outputStreamCreate,
-} from "../../../node_modules/@bytecodealliance/preview2-shim/dist/browser/io.js";
-import type { InputStream, OutputStream } from "../stdio.ts";
+import { ioErrorCreate } from "../../../node_modules/@bytecodealliance/preview2-shim/dist/browser/io.js";
+import { createInputStream, createOutputStream, type InputStream, type OutputStream } from "../streams.ts";
 import { FilesystemError, type FilesystemErrorCode } from "./error-code.ts";
 import type { FilesystemContext } from "./open-folder.ts";
-
-/** How much a stream takes at once, in bytes: each piece is copied once more on its way. */
-const WRITE_PERMIT_BYTES = 256n * 1024n;
 
 /** Which of the file system's errors a stream's error stands for. */
 const errorCodes = new WeakMap<object, FilesystemErrorCode>();
@@ -34,7 +27,7 @@ export function fileInput(
     position += BigInt(bytes.byteLength);
     return bytes;
   });
-  return inputStreamCreate({ read: next, blockingRead: next, subscribe: () => context.polling.always() });
+  return createInputStream({ read: next, blockingRead: next, subscribe: () => context.polling.always() });
 }
 
 /** @param write takes all of the bytes; `position` is undefined at the file's end, wherever that is */
@@ -44,8 +37,7 @@ export function fileOutput(
   start: bigint | undefined,
 ): OutputStream {
   let position = start;
-  return outputStreamCreate({
-    checkWrite: () => WRITE_PERMIT_BYTES,
+  return createOutputStream({
     write: streaming(context, (bytes: Uint8Array) => {
       write(bytes, position);
       if (position !== undefined) position += BigInt(bytes.byteLength);
