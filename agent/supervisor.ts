@@ -51,6 +51,8 @@ interface Run {
 export class Supervisor implements ModuleRunner {
   readonly #options: SupervisorOptions;
   readonly #runs = new Map<string, Run>();
+  /** Per module, the digest of the component that this process has validated last. */
+  readonly #validated = new Map<string, string>();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -59,7 +61,8 @@ export class Supervisor implements ModuleRunner {
   async check({ manifest, componentPath }: StagedModule): Promise<void> {
     // The decoder and the validator are loaded with the first release to stage: most starts of an agent have none.
     const { checkStaged } = await import("./staging.ts");
-    await checkStaged(manifest, componentPath, this.#options.policy);
+    const sha256 = await checkStaged(manifest, componentPath, this.#options.policy);
+    this.#validated.set(manifest.name, sha256);
   }
 
   async start(staged: StagedModule, observe: (fact: ModuleFact) => void): Promise<void> {
@@ -69,7 +72,10 @@ export class Supervisor implements ModuleRunner {
     const underWay = Promise.withResolvers<void>();
     // The sandbox is loaded with the first module: an agent that runs none does without it.
     const { startModule } = await import("../sandbox/module-host.ts");
-    const spec = specOf(staged, grants, await this.#folders(staged, grants));
+    const spec = {
+      ...specOf(staged, grants, await this.#folders(staged, grants)),
+      validatedSha256: this.#validated.get(manifest.name),
+    };
     const module = startModule(spec, this.#services(manifest.name, devices, observe), {
       running: () => {
         observe({ kind: "alive" });
