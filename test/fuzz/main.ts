@@ -42,7 +42,7 @@ async function fuzzFor(duration: number): Promise<void> {
     },
   });
   console.log(
-    `${rounds} rounds, ${ran} ran, ${endless.length} ended by the watchdog in guest code (${endless.join(", ")}), ${findings.length} findings`,
+    `${rounds} rounds, ${ran} ran, ${endless.length} ended by the watchdog in guest code [${endless.join(", ")}], ${findings.length} findings`,
   );
   for (const line of await compareVerdicts(seed, startMs + totalMs)) console.log(line);
   process.exitCode = findings.length === 0 ? 0 : 1;

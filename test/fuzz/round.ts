@@ -5,6 +5,7 @@
  */
 
 import { ComponentError, Trap } from "../../sandbox/component/errors.ts";
+import { ImportLookup } from "../../sandbox/component/host-imports.ts";
 import {
   type Component,
   checkCoreModules,
@@ -12,6 +13,7 @@ import {
   type Instance,
   instantiateComponent,
 } from "../../sandbox/component/index.ts";
+import { instantiate, loadValidatedComponent } from "../../sandbox/component/loader.ts";
 import { typeOfComponent } from "../../sandbox/component/validate.ts";
 import { componentFromText } from "../support/wat.ts";
 import { generateComponent } from "./generate.ts";
@@ -21,7 +23,7 @@ import { ValueTooLarge } from "./values.ts";
 import { HostFailure, World } from "./world.ts";
 
 /** The first of these rounds leaves the generated component whole, the others damage it. */
-const ROUNDS_PER_COMPONENT = 16;
+const ROUNDS_PER_COMPONENT = 15;
 const LIMITS = { maxMemoryBytes: 256 * 2 ** 20, maxTableElements: 10_000 };
 
 /** What a round did last; a hang or a crash is reported with it. */
@@ -35,11 +37,16 @@ export interface RoundInput {
   readonly isDamaged: boolean;
 }
 
+/** Whether the component of a round is damaged, or as it was generated. */
+export function isDamaged(round: number): boolean {
+  return round % ROUNDS_PER_COMPONENT !== 0;
+}
+
 /** The bytes of a round. */
 export async function roundInput(seed: number, round: number): Promise<RoundInput> {
   const generation = Math.floor(round / ROUNDS_PER_COMPONENT);
   const bytes = await generated(seed, generation);
-  if (round % ROUNDS_PER_COMPONENT === 0) return { bytes, isDamaged: false };
+  if (!isDamaged(round)) return { bytes, isDamaged: false };
   const other = await generated(seed, generation + 1);
   return { bytes: mutate(new Random(seed ^ 0x5eed, round), bytes, other), isDamaged: true };
 }
@@ -71,21 +78,26 @@ export async function runRound(
   entered: (phase: Phase) => void,
 ): Promise<RoundResult> {
   entered("assemble");
-  const { bytes, isDamaged } = await roundInput(seed, round);
+  const { bytes, isDamaged: mayFail } = await roundInput(seed, round);
   entered("decode");
-  const component = loaded(bytes, isDamaged);
+  const component = loaded(bytes, mayFail);
   if (component === undefined) return "refused";
   const world = new World(typeOfComponent(component.definition), new Random(seed ^ 0xca11, round), {
-    hostile: isDamaged,
+    hostile: mayFail,
   });
   entered("instantiate");
-  const instance = instantiated(component, world, isDamaged);
+  const instance = instantiated(() => {
+    const imports = world.imports();
+    // Every other time as a worker does it with what its agent has validated.
+    if (round % 2 === 0) return instantiateComponent(component, imports, LIMITS);
+    return instantiate(loadValidatedComponent(bytes), new ImportLookup(imports, undefined), LIMITS);
+  }, mayFail);
   if (instance === undefined) return "refused";
   entered("call");
   let hasTrapped = false;
   world.callExports(instance, (name, run) => {
     // An instance that has trapped can't be entered again; a damaged one has to say so each time.
-    hasTrapped = !called(run, isDamaged || hasTrapped || name.startsWith("wild")) || hasTrapped;
+    hasTrapped = !called(run, mayFail || hasTrapped || name.startsWith("wild")) || hasTrapped;
   });
   return "ran";
 }
@@ -104,9 +116,9 @@ function loaded(bytes: Uint8Array, mayRefuse: boolean): Component | undefined {
   }
 }
 
-function instantiated(component: Component, world: World, mayRefuse: boolean): Instance | undefined {
+function instantiated(make: () => Instance, mayRefuse: boolean): Instance | undefined {
   try {
-    return instantiateComponent(component, world.imports(), LIMITS);
+    return make();
   } catch (error) {
     const isTyped = error instanceof ComponentError || error instanceof Trap || isStubs(error);
     if (mayRefuse && isTyped) return undefined;

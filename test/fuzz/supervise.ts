@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { isDamaged } from "./round.ts";
 
 const CHILD = fileURLToPath(new URL("child.ts", import.meta.url));
 /** A round takes milliseconds. */
@@ -86,7 +87,8 @@ class Tally implements FuzzSummary {
 
   /** The child hung in this round. */
   hung(): void {
-    if (this.phase === "instantiate" || this.phase === "call") this.endless.push(this.next);
+    const isInGuest = this.phase === "instantiate" || this.phase === "call";
+    if (isInGuest && isDamaged(this.next)) this.endless.push(this.next);
     else this.found(`no end within ${HANG_MS} ms`);
     this.rounds += 1;
   }
