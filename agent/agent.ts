@@ -24,6 +24,7 @@ import { createLink } from "./link.ts";
 import type { Link, LinkState } from "./link-types.ts";
 import type { Log } from "./log.ts";
 import { type AgentEvent, Reports } from "./reports.ts";
+import { claimStateDir } from "./single-instance.ts";
 import { Supervisor } from "./supervisor.ts";
 import { TrustWatch } from "./trust-watch.ts";
 import { VERSION } from "./version.ts";
@@ -60,6 +61,30 @@ export async function startAgent(
       damages.push(message);
     },
   });
+  const claim = await claimStateDir(settings.stateDir, (message) => log("warning", message));
+  try {
+    const agent = await startOn(store, settings, hooks, log, damages);
+    let stopping: Promise<void> | undefined;
+    return {
+      stop: () => {
+        stopping ??= agent.stop().finally(() => claim.release());
+        return stopping;
+      },
+    };
+  } catch (error) {
+    await claim.release();
+    throw error;
+  }
+}
+
+/** Joins the parts on a store that is this agent's own; `stop` is to be called once. */
+async function startOn(
+  store: Store,
+  settings: AgentConfig,
+  hooks: AgentHooks,
+  log: Log,
+  damages: readonly string[],
+): Promise<RunningAgent> {
   const verifier = await createVerifier();
   const trusted = {
     image: await loadTrusted("image", settings.trust.imageRootFile, store, verifier, log),
@@ -131,13 +156,7 @@ export async function startAgent(
     reports.flushState();
     await link.stop();
   };
-  let stopping: Promise<void> | undefined;
-  return {
-    stop: () => {
-      stopping ??= stop();
-      return stopping;
-    },
-  };
+  return { stop };
 }
 
 function listen(link: Link, watch: TrustWatch, installer: Installer): void {

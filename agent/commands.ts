@@ -2,9 +2,11 @@
  * Commands to this device (docs/ARCHITECTURE.md, "Topics"): reading a request, building its reply. The broker's access control says who may
  * send one; none of them can install anything.
  */
+import type { ModuleSnapshot } from "../ota/installer.ts";
 import { isModuleName } from "../ota/names.ts";
 import { type AgentOwnErrorCode, messageOf } from "./errors.ts";
 import { MAX_COMMAND_BYTES, MAX_COMMAND_ID_LENGTH } from "./limits.ts";
+import { boundedModules } from "./state-message.ts";
 import { VERSION } from "./version.ts";
 
 type Command =
@@ -52,7 +54,7 @@ function readCommand(payload: Uint8Array): CommandRead {
 
 /** What a command needs of the agent. */
 export interface Commandable {
-  snapshot(): unknown;
+  snapshot(): Readonly<Record<string, ModuleSnapshot>>;
   /** False if the module has nothing that could be restarted. */
   restart(module: string): boolean;
 }
@@ -67,7 +69,7 @@ export function answerCommand(payload: Uint8Array, agent: Commandable): string {
     case "ping":
       return replyText(read.id, { ok: true, result: { agent: VERSION } });
     case "state":
-      return replyText(read.id, { ok: true, result: { modules: agent.snapshot() } });
+      return replyText(read.id, { ok: true, result: { modules: boundedModules(agent.snapshot()) } });
     case "restart": {
       const { module } = read.command;
       if (agent.restart(module)) return replyText(read.id, { ok: true, result: {} });

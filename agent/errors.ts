@@ -61,6 +61,8 @@ export type LinkErrorCode =
 export type AgentOwnErrorCode =
   /** The agent could not start: the message says what was missing. */
   | "agent/start-failed"
+  /** Another agent uses the same state folder. */
+  | "agent/already-running"
   /** A defect of the agent: please report it. */
   | "agent/internal"
   /** A message on the command topic that is no command. */

@@ -22,6 +22,9 @@ export const SEND_WINDOW = 16;
 /** Filters in one SUBSCRIBE or UNSUBSCRIBE; AWS IoT takes eight. */
 export const MAX_FILTERS_PER_PACKET = 8;
 
+/** Filters of an earlier run that are remembered until they are unsubscribed. */
+export const MAX_FOREIGN_FILTERS = 256;
+
 /** How long the broker keeps our session while we are away, in seconds: a day, then a command is stale. */
 export const SESSION_EXPIRY_SECONDS = 86_400;
 
@@ -111,6 +114,12 @@ export const HEALTH_INTERVAL_MS = 60_000;
 /** A message in an event, the state or a log line that goes out, in UTF-16 units. */
 export const MAX_MESSAGE_LENGTH = 1_024;
 
+/** The modules in a state message, in bytes of JSON: a payload less what stands around them. */
+export const MAX_STATE_MODULES_BYTES = MAX_PAYLOAD_BYTES - 1_024;
+
+/** Events about refused metadata, per minute: whoever writes to the broker can forge without end. */
+export const MAX_METADATA_REFUSALS_PER_MINUTE = 20;
+
 /** How long changes of state are gathered before the state goes out, in milliseconds. */
 export const STATE_DELAY_MS = 20;
 
@@ -122,6 +131,14 @@ export const COLLECT_AFTER_BYTES = 512 * 1024;
 
 /** Files, folders and links that a module may keep: they are copied for each trial, and looked at when they are counted. */
 export const MAX_DATA_ENTRIES = 1_024;
+
+/** Lines of a module's log that are kept for a report of its crash. */
+export const CRASH_LOG_LINES = 10;
+
+/** What of a crash goes into its event: functions, log lines, and characters of each of these. */
+export const CRASH_SUMMARY_FRAMES = 5;
+export const CRASH_SUMMARY_LINES = 3;
+export const CRASH_SUMMARY_LINE_LENGTH = 120;
 
 /** Linear memory of a module that is run by hand and whose manifest does not say, in bytes. */
 export const RUN_MEMORY_BYTES = 256 * 1024 * 1024;

@@ -7,10 +7,12 @@ import type { InstallEventName } from "../ota/install-types.ts";
 import type { InstallReport, ModuleSnapshot } from "../ota/installer.ts";
 import { parseTargetPath } from "../ota/names.ts";
 import type { LogLevel } from "../sandbox/module-spec.ts";
+import { TokenBucket } from "../sandbox/token-bucket.ts";
 import { messageOf } from "./errors.ts";
-import { MAX_MESSAGE_LENGTH, STATE_DELAY_MS } from "./limits.ts";
+import { MAX_MESSAGE_LENGTH, MAX_METADATA_REFUSALS_PER_MINUTE, STATE_DELAY_MS } from "./limits.ts";
 import type { Link } from "./link-types.ts";
 import type { Log } from "./log.ts";
+import { boundedModules, cutText } from "./state-message.ts";
 
 /** An event as it goes out. */
 export interface AgentEvent {
@@ -41,6 +43,11 @@ export interface ReportsOptions {
 
 export class Reports {
   readonly #options: ReportsOptions;
+  readonly #refusals = new TokenBucket(
+    MAX_METADATA_REFUSALS_PER_MINUTE / 60,
+    MAX_METADATA_REFUSALS_PER_MINUTE,
+    performance.now(),
+  );
   #stateTimer: NodeJS.Timeout | undefined;
 
   constructor(options: ReportsOptions) {
@@ -55,6 +62,10 @@ export class Reports {
   /** Metadata that was refused: an event for each release that it claims to bring, or one without a module. */
   refusedMetadata(error: OtaError): void {
     const { code, message, details } = error;
+    if (!this.#refusals.take(1, performance.now())) {
+      this.#options.log("warning", `more metadata was refused: ${message}`, { code });
+      return;
+    }
     const facts = {
       event: "refused",
       code,
@@ -82,11 +93,7 @@ export class Reports {
     clearTimeout(this.#stateTimer);
     this.#stateTimer = undefined;
     const { link, snapshot } = this.#options;
-    const modules = Object.entries(snapshot()).map(([name, { failed, ...rest }]) => {
-      const shown = failed === null ? null : { ...failed, message: cut(failed.message) };
-      return [name, { ...rest, failed: shown }] as const;
-    });
-    const state = { time: new Date().toISOString(), modules: Object.fromEntries(modules) };
+    const state = { time: new Date().toISOString(), modules: boundedModules(snapshot()) };
     this.#publish("latest", link.topics.state, JSON.stringify(state));
   }
 
@@ -96,7 +103,11 @@ export class Reports {
   }
 
   moduleLog(module: string, level: LogLevel, text: string): void {
-    const line = JSON.stringify({ time: new Date().toISOString(), level, text: cut(text) });
+    const line = JSON.stringify({
+      time: new Date().toISOString(),
+      level,
+      text: cutText(text, MAX_MESSAGE_LENGTH),
+    });
     this.#publish("telemetry", this.#options.link.topics.log(module), line);
   }
 
@@ -106,7 +117,7 @@ export class Reports {
       time: new Date().toISOString(),
       device: deviceId,
       ...facts,
-      ...(message === undefined ? {} : { message: cut(message) }),
+      ...(message === undefined ? {} : { message: cutText(message, MAX_MESSAGE_LENGTH) }),
     };
     onEvent(event);
     this.#publish("event", link.topics.event, JSON.stringify(event));
@@ -122,10 +133,6 @@ export class Reports {
       return false;
     }
   }
-}
-
-function cut(text: string): string {
-  return text.length <= MAX_MESSAGE_LENGTH ? text : `${text.slice(0, MAX_MESSAGE_LENGTH - 1)}…`;
 }
 
 function textMembers(

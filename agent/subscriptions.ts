@@ -12,7 +12,7 @@
  * Example: want(a); reset(false); next() → subscribe [a]; unwant(a); next() → unsubscribe [a]; next() → undefined.
  */
 import { quarantineMs } from "./backoff.ts";
-import { MAX_FILTERS_PER_PACKET } from "./limits.ts";
+import { MAX_FILTERS_PER_PACKET, MAX_FOREIGN_FILTERS } from "./limits.ts";
 import { filterMatches } from "./topics.ts";
 
 export interface SubscriptionChange {
@@ -53,7 +53,8 @@ export class Subscriptions {
 
   /** A message came on a filter that nobody wants: an earlier run of this agent left it in the session. */
   foundAtBroker(filter: string): void {
-    this.#atBroker.add(filter);
+    // A broker can make up any number of them: what does not fit is unsubscribed when it shows again.
+    if (this.#atBroker.size < this.#wanted.size + MAX_FOREIGN_FILTERS) this.#atBroker.add(filter);
   }
 
   /** A new connection: nothing is subscribed on it yet, and unless the session was resumed the broker knows nothing. */

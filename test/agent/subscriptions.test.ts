@@ -126,3 +126,14 @@ test("however filters come and go: once settled, the broker has exactly what is 
   );
   t.pass();
 });
+
+test("filters that a broker makes up are remembered in a bounded number", (t) => {
+  const subscriptions = new Subscriptions();
+  subscriptions.reset(true);
+  for (let index = 0; index < 10_000; index++) subscriptions.foundAtBroker(`skerry/v1/demo/blob/${index}`);
+  let unsubscribed = 0;
+  for (let change = subscriptions.next(0); change !== undefined; change = subscriptions.next(0)) {
+    unsubscribed += change.filters.length;
+  }
+  t.is(unsubscribed, 256);
+});
