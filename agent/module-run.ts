@@ -9,6 +9,7 @@ import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { ModuleDevices } from "../devices/registry.ts";
 import type { ModuleEnd, ModuleFolder, ModuleServices } from "../sandbox/module-spec.ts";
+import { crashReport, RecentLines } from "./crash-report.ts";
 import { AgentError } from "./errors.ts";
 import { RUN_HEAP_MIB, RUN_MEMORY_BYTES, RUN_STOP_GRACE_MS } from "./limits.ts";
 import type { ModuleCommandIo } from "./module-command.ts";
@@ -106,7 +107,7 @@ function exitCodeOf(end: ModuleEnd, options: ModuleRunOptions, name: string, io:
       io.stderr.write(`error: ${name} was ended after ${options.timeoutMs} ms\n`);
       return EXIT_TIMED_OUT;
     case "trapped":
-      io.stderr.write(`error: ${name}: ${end.message} (${end.code})\n${end.stack}\n`);
+      io.stderr.write(`error: ${crashReport(name, end, new RecentLines()).join("\n")}\n`);
       return EXIT_TRAPPED;
     case "failed":
       io.stderr.write(`error: ${name}: ${end.message} (${end.code})\n`);

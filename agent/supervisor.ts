@@ -20,6 +20,7 @@ import type {
   ModuleSpec,
   RunningModule,
 } from "../sandbox/module-spec.ts";
+import { crashReport, crashSummary, RecentLines } from "./crash-report.ts";
 import {
   HEALTH_CHECKS_PER_WINDOW,
   HEALTH_DEADLINE_MS,
@@ -76,17 +77,21 @@ export class Supervisor implements ModuleRunner {
       ...specOf(staged, grants, await this.#folders(staged, grants)),
       validatedSha256: this.#validated.get(manifest.name),
     };
+    const recent = new RecentLines();
     const module = startModule(spec, this.#services(manifest.name, devices, observe), {
       running: () => {
         observe({ kind: "alive" });
         underWay.resolve();
       },
-      log: (level, text) => this.#log(manifest, level, text),
+      log: (level, text) => {
+        recent.add(level, text);
+        this.#log(manifest, level, text);
+      },
       limited: (code, message) => this.#log(manifest, "warning", `${code}: ${message}`),
       timerFailed: (message) => this.#log(manifest, "warning", `on-timer: ${message}`),
       ended: (end) => {
-        this.#logEnd(manifest, end);
-        const fact = factOf(end);
+        this.#logEnd(manifest, end, recent);
+        const fact = factOf(end, recent);
         if (fact !== undefined) observe(fact);
         if (end.kind === "failed" && fact === undefined) underWay.reject(startFailure(manifest, end));
         else underWay.resolve();
@@ -168,7 +173,8 @@ export class Supervisor implements ModuleRunner {
     this.#options.sendLog(name, level, text);
   }
 
-  #logEnd(manifest: Manifest, end: ModuleEnd): void {
+  #logEnd(manifest: Manifest, end: ModuleEnd, recent: RecentLines): void {
+    const { name, version } = manifest;
     switch (end.kind) {
       case "stopped":
         return;
@@ -176,10 +182,11 @@ export class Supervisor implements ModuleRunner {
         this.#log(manifest, "warning", `exited with code ${end.exitCode}`);
         return;
       case "trapped":
-        this.#log(manifest, "error", `${end.code}: ${end.message}\n${end.stack}`);
-        return;
-      case "failed":
-        this.#log(manifest, "error", `${end.code}: ${end.message}`);
+      case "failed": {
+        const report = crashReport(`${name}@${version}`, end, recent);
+        for (const line of report) this.#options.log("error", line, { module: name, version });
+        this.#options.sendLog(name, "error", report.join("\n"));
+      }
     }
   }
 }
@@ -205,16 +212,17 @@ function specOf(
 }
 
 /** The fact in a module's end; none for a stop, and none for a start that failed before the guest did anything. */
-function factOf(end: ModuleEnd): ModuleFact | undefined {
+function factOf(end: ModuleEnd, recent: RecentLines): ModuleFact | undefined {
   switch (end.kind) {
     case "stopped":
       return undefined;
     case "exited":
       return { kind: "exited", exitCode: end.exitCode };
     case "trapped":
-      return { kind: "trap", code: end.code, message: end.message };
+      return { kind: "trap", code: end.code, message: crashSummary(end, recent) };
     case "failed": {
-      const { code, message } = end;
+      const { code } = end;
+      const message = crashSummary(end, recent);
       if (code.startsWith("limit/")) return { kind: "limit", code, message };
       return code === "sandbox/worker-failed" || code === "sandbox/channel-violation"
         ? { kind: "trap", code, message }

@@ -84,6 +84,12 @@ export const MAX_LOG_LINE_LENGTH = 1024;
 /** Message, stack or reason that the worker reports with an end or an error, in UTF-16 code units; longer ones are cut. */
 export const MAX_REPORT_LENGTH = 4096;
 
+/** Frames of a stack that a trap reports, those of the host included. */
+export const MAX_STACK_FRAMES = 32;
+
+/** Name of a function in such a frame, in UTF-16 code units; longer ones are cut. */
+export const MAX_FRAME_NAME_LENGTH = 100;
+
 /** Name of a sensor or a port, in UTF-16 code units. */
 export const MAX_DEVICE_NAME_LENGTH = 128;
 

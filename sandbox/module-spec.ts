@@ -135,7 +135,7 @@ export type ModuleEnd =
   | { readonly kind: "stopped" }
   /** A command's `run` returned, or it called `exit`; 0 is success. */
   | { readonly kind: "exited"; readonly exitCode: number }
-  /** The guest trapped; `stack` is the wasm stack, for the log. */
+  /** The guest trapped; `stack` is the guest's own, a line per function, the innermost first (wasm-stack.ts). */
   | { readonly kind: "trapped"; readonly code: TrapCode; readonly message: string; readonly stack: string }
   /** Refused before it ran, ended by a limit, or the worker failed. */
   | { readonly kind: "failed"; readonly code: SandboxErrorCode; readonly message: string };

@@ -14,6 +14,7 @@ import { MAX_REPORT_LENGTH, MAX_TABLE_ELEMENTS } from "./limits.ts";
 import type { ModuleSession } from "./module-session.ts";
 import type { ModuleEnd } from "./module-spec.ts";
 import type { WasiHost } from "./wasi/host.ts";
+import { keepLongStacks, wasmStack } from "./wasm-stack.ts";
 
 export interface LoadedModule {
   readonly instance: Instance;
@@ -23,6 +24,7 @@ export interface LoadedModule {
 
 /** Reads, checks and instantiates the component. Throws what `describeEnd` understands. */
 export async function loadModule(session: ModuleSession, start: WorkerStart): Promise<LoadedModule> {
+  keepLongStacks();
   const { instantiate } = await import("./component/loader.ts");
   const { ImportLookup } = await import("./component/host-imports.ts");
   const component = await loadComponent(start);
@@ -120,7 +122,7 @@ export function describeEnd(session: ModuleSession, error: unknown): ModuleEnd {
   if (error instanceof Trap) {
     const { cause } = error;
     const stack = (cause instanceof Error ? cause.stack : error.stack) ?? "";
-    return { kind: "trapped", code: error.code, message: cut(error.message), stack: cut(stack) };
+    return { kind: "trapped", code: error.code, message: cut(error.message), stack: cut(wasmStack(stack)) };
   }
   if (error instanceof SandboxError) {
     return failed(error.code, error.message);
@@ -133,7 +135,7 @@ export function describeEnd(session: ModuleSession, error: unknown): ModuleEnd {
   }
   // WASI's host functions throw plain errors where WASI says "traps": a permit exceeded, a list that must not be empty.
   const stack = error instanceof Error ? (error.stack ?? "") : "";
-  return { kind: "trapped", code: "trap/wasm", message: cut(messageOf(error)), stack: cut(stack) };
+  return { kind: "trapped", code: "trap/wasm", message: cut(messageOf(error)), stack: cut(wasmStack(stack)) };
 }
 
 function failed(code: SandboxErrorCode, message: string): ModuleEnd {

@@ -94,6 +94,22 @@ test("a module can't write more than its manifest requests", async (t) => {
   );
 });
 
+test("a trap is told with module, version, code, the functions it was in and the last log lines", async (t) => {
+  const { facts, log } = await run(t, { env: 'GUEST_VARIABLE = "trap"' });
+  const fact = facts.at(-1);
+  t.like(fact, { kind: "trap", code: "trap/wasm" });
+  t.regex(
+    fact?.kind === "trap" ? fact.message : "",
+    /unreachable; at .*deeper .* < .*main .*last log lines: "error: about to trap"/,
+  );
+  const report = log.slice(log.findIndex((line) => line.includes("acme/guest@1.2.3 trapped")));
+  t.regex(report[0] ?? "", /unreachable \(trap\/wasm\)$/);
+  t.regex(
+    report.join("\n"),
+    /\n {2}at .*deeper .*\n(.*\n)* {2}at .*main .*\n(.*\n)* {4}error: about to trap$/,
+  );
+});
+
 test("without storage in the manifest there is no folder at all", async (t) => {
   const { log, data } = await run(t, { env: 'GUEST_VARIABLE = "files"', storageBytes: 1024 });
   t.false(log.includes("files: ok"));

@@ -1,6 +1,7 @@
 /*
  * A `wasi:cli/command` in C on wasi-libc, by way of the preview-1 adapter: the C library's files, folders, links, times,
- * arguments, environment, standard input and random numbers. With GUEST_VARIABLE=files it works below the folder "/data".
+ * arguments, environment, standard input and random numbers. With GUEST_VARIABLE=files it works below the folder "/data",
+ * with GUEST_VARIABLE=trap it traps.
  *
  * Returns the code that its argument `exit=N` names (WASI 0.2 makes 1 of all but 0); a check that fails is printed with its
  * line, and the code is 1.
@@ -105,14 +106,23 @@ static void others(void) {
   CHECK(time(NULL) > 1700000000 && !isatty(STDOUT_FILENO));
 }
 
+__attribute__((noinline)) static void deeper(int levels) {
+  if (levels == 0) __builtin_trap();
+  deeper(levels - 1);
+  printf("never printed\n");
+}
+
 int main(int argc, char **argv) {
   int code = 0;
   for (int index = 1; index < argc; index += 1) {
     printf("argument %d: %s\n", index, argv[index]);
     if (strncmp(argv[index], "exit=", 5) == 0) code = atoi(argv[index] + 5);
-    if (strcmp(argv[index], "trap") == 0) __builtin_trap();
   }
   const char *variable = getenv("GUEST_VARIABLE");
+  if (variable != NULL && strcmp(variable, "trap") == 0) {
+    fputs("about to trap\n", stderr);
+    deeper(3);
+  }
   if (variable != NULL && strcmp(variable, "files") == 0) {
     files();
     folders();

@@ -1,0 +1,22 @@
+import test from "ava";
+import { MAX_FRAME_NAME_LENGTH } from "../../sandbox/limits.ts";
+import { wasmStack } from "../../sandbox/wasm-stack.ts";
+
+test("of a stack the guest's frames are left, named and unnamed ones", (t) => {
+  const stack = `RuntimeError: unreachable
+    at core.main (wasm://wasm/core-00038dae:wasm-function[36]:0x2062)
+    at wasm://wasm/00021982:wasm-function[118]:0x5c55
+    at callCore (file:///somewhere/canon-lift.ts:122:28)`;
+  t.is(wasmStack(stack), "core.main (wasm-function[36]:0x2062)\nwasm-function[118]:0x5c55");
+});
+
+test("a name can't do anything to a terminal, nor be a line of its own", (t) => {
+  const name = `a\u001b[31m\u202e b${"x".repeat(1000)}`;
+  const frame = wasmStack(`    at ${name} (wasm://wasm/a:wasm-function[1]:0x1)`);
+  t.true(frame.startsWith("a?[31m??bxxx"));
+  t.true(frame.length < MAX_FRAME_NAME_LENGTH + 40);
+});
+
+test("an error of the host alone has no such stack", (t) => {
+  t.is(wasmStack(new Error("x").stack ?? ""), "");
+});
