@@ -31,7 +31,7 @@ function sample(channel: number): Reading {
 
 /** The same for the glue, which imports it by name. */
 export const SAMPLE_SOURCE = `let timeNs = 1_700_000_000_000_000_000n;
-function sample(channel) {
+export function sample(channel) {
   timeNs += 1_000_000n;
   return { value: channel + 0.5, unit: "Cel", timeNs };
 }
