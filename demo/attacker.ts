@@ -13,7 +13,7 @@ import type { Rig } from "./rig.ts";
 
 const WEEK_MS = 7 * 24 * 60 * 60 * 1_000;
 
-/** Puts forged image metadata on the broker that brings `module` in `version`; `skerry sync --force` takes it away again. */
+/** Puts forged image metadata on the broker that brings `module` in `version`; `skerry sync` takes it away again. */
 export async function forgeRelease(
   rig: Rig,
   module: string,
