@@ -13,7 +13,7 @@ import { atLeast, atMost, type Figure, plain } from "./report.ts";
 import { type SandboxFiles, withSandboxFiles } from "./sandbox-files.ts";
 import type { FirstResult, MemoryUse, WorkerMemory } from "./sandbox-process.ts";
 
-const START_ROUNDS = 9;
+const START_ROUNDS = 15;
 const MEMORY_ROUNDS = 5;
 const KILOBYTE = 1000;
 const UNIT = "MiB anonymous";
