@@ -140,14 +140,6 @@ export const CRASH_SUMMARY_FRAMES = 5;
 export const CRASH_SUMMARY_LINES = 3;
 export const CRASH_SUMMARY_LINE_LENGTH = 120;
 
-/** Lines of a module's log that are kept for a report of its crash. */
-export const CRASH_LOG_LINES = 10;
-
-/** What of a crash goes into its event: functions, log lines, and characters of each of these. */
-export const CRASH_SUMMARY_FRAMES = 5;
-export const CRASH_SUMMARY_LINES = 3;
-export const CRASH_SUMMARY_LINE_LENGTH = 120;
-
 /** Linear memory of a module that is run by hand and whose manifest does not say, in bytes. */
 export const RUN_MEMORY_BYTES = 256 * 1024 * 1024;
 
