@@ -11,24 +11,19 @@ import type { Manifest } from "../ota/manifest.ts";
 import type { ComponentDescription } from "../sandbox/component/component-type.ts";
 import { ComponentError, type ComponentErrorCode } from "../sandbox/component/errors.ts";
 import { checkCoreModules, compileComponent } from "../sandbox/component/index.ts";
-import { componentDigest } from "../sandbox/component-digest.ts";
 import { checkExports, planImports } from "../sandbox/imports.ts";
 import type { ModuleGrants } from "../sandbox/module-spec.ts";
 import { readComponentFile } from "../sandbox/strip.ts";
 
-/**
- * Throws OtaError "stage/…" for a release that must not be started here.
- *
- * @returns the digest of what was validated, by which a worker knows that it need not do so again
- */
+/** Throws OtaError "stage/…" for a release that must not be started here. */
 export async function checkStaged(
   manifest: Manifest,
   componentPath: string,
   policy: DevicePolicy,
-): Promise<string> {
+): Promise<void> {
   const name = `${manifest.name}@${manifest.version}`;
   const decision = decideGrants(policy, manifest.name, manifest.request);
-  const { description, sha256 } = await describe(name, componentPath);
+  const description = await describe(name, componentPath);
   checkImports(name, description.imports, grantedPart(manifest.request, decision), decision);
   refuseUngranted(name, decision);
   const [missing] = checkExports(description.exports, manifest.world);
@@ -38,18 +33,13 @@ export async function checkStaged(
       `${name} does not export ${missing}, which the world "${manifest.world}" of its manifest demands: correct the manifest or the build`,
     );
   }
-  return sha256;
 }
 
-async function describe(
-  name: string,
-  componentPath: string,
-): Promise<{ readonly description: ComponentDescription; readonly sha256: string }> {
+async function describe(name: string, componentPath: string): Promise<ComponentDescription> {
   try {
-    const bytes = await readComponentFile(componentPath);
-    const component = compileComponent(bytes);
+    const component = compileComponent(await readComponentFile(componentPath));
     checkCoreModules(component);
-    return { description: component.description, sha256: componentDigest(bytes) };
+    return component.description;
   } catch (error) {
     if (!(error instanceof ComponentError)) throw error;
     throw refusal(STAGE_CODES[error.code], `${name}: ${error.message}`, error);

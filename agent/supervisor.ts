@@ -29,6 +29,7 @@ import {
   MODULE_STOP_GRACE_MS,
 } from "./limits.ts";
 import type { Log } from "./log.ts";
+import { ValidatedComponents } from "./validated-components.ts";
 
 export interface SupervisorOptions {
   readonly policy: DevicePolicy;
@@ -52,8 +53,7 @@ interface Run {
 export class Supervisor implements ModuleRunner {
   readonly #options: SupervisorOptions;
   readonly #runs = new Map<string, Run>();
-  /** Per module, the digest of the component that this process has validated last. */
-  readonly #validated = new Map<string, string>();
+  readonly #validated = new ValidatedComponents();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -62,8 +62,9 @@ export class Supervisor implements ModuleRunner {
   async check({ manifest, componentPath }: StagedModule): Promise<void> {
     // The decoder and the validator are loaded with the first release to stage: most starts of an agent have none.
     const { checkStaged } = await import("./staging.ts");
-    const sha256 = await checkStaged(manifest, componentPath, this.#options.policy);
-    this.#validated.set(manifest.name, sha256);
+    await this.#validated.remember(manifest.name, componentPath, () =>
+      checkStaged(manifest, componentPath, this.#options.policy),
+    );
   }
 
   async start(staged: StagedModule, observe: (fact: ModuleFact) => void): Promise<void> {
@@ -75,7 +76,7 @@ export class Supervisor implements ModuleRunner {
     const { startModule } = await import("../sandbox/module-host.ts");
     const spec = {
       ...specOf(staged, grants, await this.#folders(staged, grants)),
-      validatedSha256: this.#validated.get(manifest.name),
+      isValidated: await this.#validated.holds(manifest.name, staged.componentPath),
     };
     const recent = new RecentLines();
     const module = startModule(spec, this.#services(manifest.name, devices, observe), {

@@ -11,8 +11,6 @@ import { promisify } from "node:util";
 import { transpileBytes } from "@bytecodealliance/jco-transpile";
 import { build } from "esbuild";
 import { wholeWit } from "../examples/wit.ts";
-import { componentDigest } from "../sandbox/component-digest.ts";
-import { readComponentFile } from "../sandbox/strip.ts";
 import { SAMPLE_SOURCE } from "./hosts.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -35,8 +33,6 @@ export interface SandboxFiles {
   readonly quickjs: { readonly component: string; readonly glue: string };
   /** The C example, for the worker. */
   readonly thermo: string;
-  /** By which a worker knows that it was validated. */
-  readonly thermoDigest: string;
 }
 
 /** Makes the files, hands them to `use`, and removes them. */
@@ -57,7 +53,6 @@ async function makeFiles(folder: string): Promise<SandboxFiles> {
   await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
   const calls = join(ROOT, "bench/calls/calls.wasm");
   const quickjs = join(folder, "poller.wasm");
-  const thermo = join(ROOT, "examples/thermo-c/thermo-1.0.0.wasm");
   await componentizePoller(folder, quickjs);
   return {
     process: await bundleProcess(join(folder, "bundle")),
@@ -76,8 +71,7 @@ async function makeFiles(folder: string): Promise<SandboxFiles> {
         "skerry:module/messaging": "export function publish() {}",
       }),
     },
-    thermo,
-    thermoDigest: componentDigest(await readComponentFile(thermo)),
+    thermo: join(ROOT, "examples/thermo-c/thermo-1.0.0.wasm"),
   };
 }
 

@@ -4,7 +4,7 @@
  *
  *   node sandbox-process.js first-result loader|warm-loader|glue calls|quickjs <component or glue file>
  *   node sandbox-process.js memory loader|glue calls <component or glue file>
- *   node sandbox-process.js worker [thermo <component file> [digest of what was validated]]
+ *   node sandbox-process.js worker [validated|other <component file>]
  */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -47,7 +47,8 @@ const [what, ...rest] = process.argv.slice(2);
 process.stdout.write(JSON.stringify(await measure(rest)));
 
 async function measure([first, name, file]: readonly string[]): Promise<unknown> {
-  if (what === "worker") return name === undefined ? measureEmptyWorker() : measureWorker(name, file);
+  if (what === "worker")
+    return name === undefined ? measureEmptyWorker() : measureWorker(name, first === "validated");
   if ((name !== "calls" && name !== "quickjs") || file === undefined)
     throw new Error("see the file's header");
   const start = first === "glue" ? () => loadGlue(file) : await loaderOf(name, file);
@@ -152,17 +153,14 @@ async function settledMiB(): Promise<number> {
 }
 
 /** What a worker with the C example adds to its process: a command that reads, publishes, and sleeps in between. */
-async function measureWorker(
-  componentPath: string,
-  validatedSha256: string | undefined,
-): Promise<WorkerMemory> {
+async function measureWorker(componentPath: string, isValidated: boolean): Promise<WorkerMemory> {
   const { startModule } = await import("../sandbox/module-host.ts");
   const before = await settledMiB();
   const running = Promise.withResolvers<void>();
   const module = startModule(
     {
       ...{ name: "acme/thermo", version: "1.0.0", componentPath, world: "command", env: {}, args: [] },
-      validatedSha256,
+      isValidated,
       grants: { sensors: ["ambient"], serial: [], publish: ["telemetry/#"] },
       limits: {},
     },

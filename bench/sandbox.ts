@@ -141,8 +141,8 @@ async function memoryFigures(files: SandboxFiles): Promise<readonly Figure[]> {
 async function workerFigures(files: SandboxFiles): Promise<readonly Figure[]> {
   const runs = {
     bare: [],
-    validated: ["thermo", files.thermo, files.thermoDigest],
-    other: ["thermo", files.thermo],
+    validated: ["validated", files.thermo],
+    other: ["other", files.thermo],
   };
   const added = { bare: [] as number[], validated: [] as number[], other: [] as number[] };
   for (let round = 0; round < MEMORY_ROUNDS; round++) {

@@ -62,7 +62,7 @@ export type WorkerMessage =
 export interface WorkerStart {
   readonly name: string;
   readonly componentPath: string;
-  readonly validatedSha256?: string | undefined;
+  readonly isValidated?: boolean;
   readonly world: World;
   readonly env: Readonly<Record<string, string>>;
   readonly args: readonly string[];

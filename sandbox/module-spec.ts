@@ -54,8 +54,8 @@ export interface ModuleSpec {
   readonly version: string;
   /** The component's file; it is read by the worker and not held open. */
   readonly componentPath: string;
-  /** The `componentDigest` of what this agent has validated. A component of another digest the worker validates itself. */
-  readonly validatedSha256?: string | undefined;
+  /** The agent has validated what is in that file, and answers for it. Otherwise the worker validates it. */
+  readonly isValidated?: boolean;
   readonly world: World;
   /** The module's whole environment; nothing of the host's is added. */
   readonly env: Readonly<Record<string, string>>;

@@ -43,13 +43,12 @@ export async function loadModule(session: ModuleSession, start: WorkerStart): Pr
   return { instance, exports, wasi };
 }
 
-/** Bytes that the agent has validated are loaded as they are; whatever else lies in the file is validated here. */
+/** What the agent answers for is loaded as it is; whatever else lies in the file is validated here. */
 async function loadComponent(start: WorkerStart): Promise<Component> {
   const bytes = await readComponent(start.componentPath);
-  if (start.validatedSha256 !== undefined) {
-    const { componentDigest } = await import("./component-digest.ts");
+  if (start.isValidated === true) {
     const { loadValidatedComponent } = await import("./component/loader.ts");
-    if (componentDigest(bytes) === start.validatedSha256) return loadValidatedComponent(bytes);
+    return loadValidatedComponent(bytes);
   }
   const { compileComponent } = await import("./component/index.ts");
   return compileComponent(bytes);

@@ -43,7 +43,7 @@ export function workerStart(spec: ModuleSpec): WorkerStart {
   return {
     name: spec.name,
     componentPath: spec.componentPath,
-    validatedSha256: spec.validatedSha256,
+    isValidated: spec.isValidated ?? false,
     world: spec.world,
     env: spec.env,
     args: spec.args,
