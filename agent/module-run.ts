@@ -3,12 +3,13 @@
  *
  * The module has this process's standard streams, and of everything else only what was named: folders, variables, and
  * what a policy file grants. Exit codes: the module's own; 124 when its time was over, 125 when it was refused before
- * it ran, 134 when it trapped or a limit ended it, 2 for wrong usage.
+ * it ran, 130 and 143 for SIGINT and SIGTERM, 134 when it trapped or a limit ended it, 2 for wrong usage.
  */
 import { stat } from "node:fs/promises";
+import { constants } from "node:os";
 import { resolve } from "node:path";
 import type { ModuleDevices } from "../devices/registry.ts";
-import type { ModuleEnd, ModuleFolder, ModuleServices } from "../sandbox/module-spec.ts";
+import type { ModuleEnd, ModuleFolder, ModuleServices, RunningModule } from "../sandbox/module-spec.ts";
 import { crashReport, RecentLines } from "./crash-report.ts";
 import { AgentError } from "./errors.ts";
 import { RUN_HEAP_MIB, RUN_MEMORY_BYTES, RUN_STOP_GRACE_MS } from "./limits.ts";
@@ -29,12 +30,15 @@ const USAGE = `usage: skerry module run <component.wasm> [options] [-- ARGUMENTS
   --help                print this
 
 Nothing is granted that is not named here. A reactor runs until it is interrupted.
-Exit code: the module's; 124 timed out, 125 refused before it ran, 134 trapped or ended by a limit.
+Exit code: the module's; 124 timed out, 125 refused before it ran, 130 interrupted, 134 trapped or ended by a limit.
 `;
 
 const EXIT_TIMED_OUT = 124;
 const EXIT_REFUSED = 125;
 const EXIT_TRAPPED = 134;
+/** What shells add to a signal's number. */
+const SIGNAL_EXIT_BASE = 128;
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 /** Runs the command (without the words `skerry module run`) and resolves to its exit code. */
 export async function moduleRunCommand(argv: readonly string[], io: ModuleCommandIo): Promise<number> {
@@ -87,25 +91,42 @@ async function runModule(options: ModuleRunOptions, io: ModuleCommandIo): Promis
       timerFailed: (message) => io.stderr.write(`warning: on-timer: ${message}\n`),
     },
   );
-  const timer =
-    options.timeoutMs === undefined
-      ? undefined
-      : setTimeout(() => void module.stop(RUN_STOP_GRACE_MS), options.timeoutMs);
+  const stopped = stopWhenAsked(module, options.timeoutMs);
   const end = await module.done;
-  clearTimeout(timer);
   input.close();
   await devices.close();
-  return exitCodeOf(end, options, name, io);
+  return exitCodeOf(end, stopped(), name, io);
 }
 
-/** Nobody but the timer stops a module here. */
-function exitCodeOf(end: ModuleEnd, options: ModuleRunOptions, name: string, io: ModuleCommandIo): number {
+/** Stops the module by the clock or by a signal; the second one of a kind ends the process. Tells which it was. */
+function stopWhenAsked(module: RunningModule, timeoutMs: number | undefined): () => Stop {
+  let stop: Stop = { exitCode: EXIT_TIMED_OUT, reason: `after ${timeoutMs} ms` };
+  const ask = () => void module.stop(RUN_STOP_GRACE_MS);
+  const timer = timeoutMs === undefined ? undefined : setTimeout(ask, timeoutMs);
+  const interrupted = (signal: NodeJS.Signals) => {
+    stop = { exitCode: SIGNAL_EXIT_BASE + constants.signals[signal], reason: `by ${signal}` };
+    ask();
+  };
+  for (const signal of SIGNALS) process.once(signal, interrupted);
+  return () => {
+    clearTimeout(timer);
+    for (const signal of SIGNALS) process.off(signal, interrupted);
+    return stop;
+  };
+}
+
+interface Stop {
+  readonly exitCode: number;
+  readonly reason: string;
+}
+
+function exitCodeOf(end: ModuleEnd, stop: Stop, name: string, io: ModuleCommandIo): number {
   switch (end.kind) {
     case "exited":
       return end.exitCode;
     case "stopped":
-      io.stderr.write(`error: ${name} was ended after ${options.timeoutMs} ms\n`);
-      return EXIT_TIMED_OUT;
+      io.stderr.write(`error: ${name} was ended ${stop.reason}\n`);
+      return stop.exitCode;
     case "trapped":
       io.stderr.write(`error: ${crashReport(name, end, new RecentLines()).join("\n")}\n`);
       return EXIT_TRAPPED;

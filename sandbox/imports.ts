@@ -54,6 +54,9 @@ const VERSIONS: Readonly<Record<string, RegExp>> = {
   skerry: /^0\.1\.(0|[1-9][0-9]*)$/,
 };
 
+/** Known, and not to be had: what a module sends goes through the agent. */
+const NETWORK = /^wasi:(sockets|http)\//;
+
 /** What the grants have to hold for an interface to be supplied, and how to ask for it. */
 const NEEDED_GRANTS: Readonly<
   Record<DeviceInterface, { granted(grants: ModuleGrants): boolean; ask: string }>
@@ -86,7 +89,10 @@ export function planImports(
   for (const { name } of imports) {
     const wanted = hostInterface(name);
     if (wanted === undefined) {
-      const message = `imports ${name}, which this agent does not have; build the module without it`;
+      const what = NETWORK.test(name)
+        ? "and modules can't be granted the network"
+        : "which this agent does not have";
+      const message = `imports ${name}, ${what}; build the module without it`;
       missing.push({ name, reason: "unknown", message });
       continue;
     }

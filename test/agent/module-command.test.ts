@@ -2,10 +2,10 @@
 
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
-import { commandText, componentFile } from "../support/modules.ts";
+import { commandText, componentFile, reactorText } from "../support/modules.ts";
 import { skerry } from "../support/skerry-command.ts";
 
 const guest = (name: string) => fileURLToPath(new URL(`../sandbox/guests/${name}.wasm`, import.meta.url));
@@ -118,7 +118,20 @@ test("run: a policy for all modules grants without a manifest", async (t) => {
   const published = /published telemetry\/temperature: /;
   const { code, stderr } = await skerry([...args, "--timeout", "60s"], "open", published);
   t.regex(stderr, published);
-  t.is(code, null, "ended by the interrupt");
+  t.is(code, 130, "ended by the interrupt");
+});
+
+test("run: a reactor runs until it is interrupted, called by its timer", async (t) => {
+  const text = reactorText({ onTimer: "(drop (call $publish (i32.const 64) (i32.const 5))) (i32.const 0)" });
+  const path = await componentFile(text);
+  const policy = await policyFile(t, 'module = "acme/*"\nsensor = ["ambient"]\npublish = ["telemetry/#"]\n');
+  const manifest = join(dirname(path), "module.toml");
+  const head = 'name = "acme/tick"\nversion = "1.0.0"\nworld = "reactor"\n';
+  const request = '[request]\nsensor = ["ambient"]\npublish = ["telemetry/#"]\n';
+  await writeFile(manifest, `${head}${request}[reactor]\ninterval = "100ms"\n`);
+  const args = ["module", "run", path, "--policy", policy, "--manifest", manifest, "--timeout", "60s"];
+  const { code } = await skerry(args, "open", /(published telemetry\/x: hello\n){2}/);
+  t.is(code, 130);
 });
 
 test("run: with a manifest the policy decides as on a device", async (t) => {

@@ -86,6 +86,18 @@ test("every missing import is listed, in the component's order", (t) => {
   );
 });
 
+test("an import of the network is refused as such", (t) => {
+  const { missing } = planImports(
+    named("wasi:sockets/tcp@0.2.0", "wasi:http/outgoing-handler@0.2.3"),
+    nothing,
+  );
+  t.is(missing.length, 2);
+  for (const { reason, message } of missing) {
+    t.is(reason, "unknown");
+    t.regex(message, /modules can't be granted the network/);
+  }
+});
+
 test("a command has to export wasi:cli/run of any 0.2.x", (t) => {
   t.deepEqual(checkExports(named("wasi:cli/run@0.2.12"), "command"), []);
   t.deepEqual(checkExports(named("wasi:cli/run@0.3.0"), "command"), ["wasi:cli/run"]);

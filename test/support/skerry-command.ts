@@ -26,7 +26,8 @@ export async function skerry(
   child.stdout.on("data", (chunk: Buffer) => output.stdout.push(chunk));
   child.stderr.on("data", (chunk: Buffer) => {
     output.stderr.push(chunk);
-    if (until?.test(Buffer.concat(output.stderr).toString())) child.kill("SIGINT");
+    // Once: a second signal ends the command without its ado.
+    if (!child.killed && until?.test(Buffer.concat(output.stderr).toString())) child.kill("SIGINT");
   });
   // A command that ends before it has read everything is no failure of the test.
   child.stdin.on("error", () => undefined);
