@@ -143,11 +143,16 @@ function grantsOf(
   const lines = REQUESTS.filter(([wanted]) => [...names].some((name) => name === wanted)).map(
     ([, line]) => line,
   );
+  // Every libc imports files, and few modules keep some: without storage they find none.
+  const keepsFiles = names.has("wasi:filesystem/preopens");
+  const storage = keepsFiles ? ['# storage = "1MiB"    # if it keeps files, in /data'] : [];
   // Room to grow: a heap begins beyond the minimum.
   const memory = `memory = "${Math.max(1, Math.ceil((minimumBytes * 2) / 1024 ** 2))}MiB"`;
   return {
-    manifest: [`world = "${world ?? "command"}"`, "", "[request]", ...lines, memory, ""].join("\n"),
-    policy: ["[[grant]]", 'module = "publisher/name"', ...lines, memory, ""].join("\n"),
+    manifest: [`world = "${world ?? "command"}"`, "", "[request]", ...lines, memory, ...storage, ""].join(
+      "\n",
+    ),
+    policy: ["[[grant]]", 'module = "publisher/name"', ...lines, memory, ...storage, ""].join("\n"),
   };
 }
 

@@ -11,6 +11,7 @@ import { resolve } from "node:path";
 import type { ModuleDevices } from "../devices/registry.ts";
 import type { ModuleEnd, ModuleFolder, ModuleServices, RunningModule } from "../sandbox/module-spec.ts";
 import { crashReport, RecentLines } from "./crash-report.ts";
+import { DATA_FOLDER, dataFolder } from "./data-folder.ts";
 import { AgentError } from "./errors.ts";
 import { RUN_HEAP_MIB, RUN_MEMORY_BYTES, RUN_STOP_GRACE_MS } from "./limits.ts";
 import type { ModuleCommandIo } from "./module-command.ts";
@@ -64,6 +65,7 @@ async function runModule(options: ModuleRunOptions, io: ModuleCommandIo): Promis
   const permissions = await readPermissions(options);
   const { openDevices } = await import("../devices/registry.ts");
   const { startModule } = await import("../sandbox/module-host.ts");
+  const folders = await checkedFolders(options.folders, permissions.storageBytes);
   const input = new StandardInput(() => process.stdin);
   const devices = await openDevices(permissions.policy);
   const { name, version, world, intervalMs, grants } = permissions;
@@ -75,7 +77,7 @@ async function runModule(options: ModuleRunOptions, io: ModuleCommandIo): Promis
       world,
       env: { ...permissions.env, ...options.env },
       args: options.args,
-      folders: await checkedFolders(options.folders),
+      folders,
       stdio: "inherit",
       ...(intervalMs === undefined ? {} : { intervalMs }),
       grants,
@@ -136,7 +138,15 @@ function exitCodeOf(end: ModuleEnd, stop: Stop, name: string, io: ModuleCommandI
   }
 }
 
-async function checkedFolders(folders: ModuleRunOptions["folders"]): Promise<ModuleFolder[]> {
+/** Where the manifest requests storage, the folder that stands for it has the quota that it has on a device. */
+async function checkedFolders(
+  folders: ModuleRunOptions["folders"],
+  storageBytes: number,
+): Promise<ModuleFolder[]> {
+  if (storageBytes > 0 && !folders.some(({ guestPath }) => guestPath === DATA_FOLDER)) {
+    const message = `the manifest requests storage: give it a folder with --dir FOLDER::${DATA_FOLDER}`;
+    throw new AgentError("agent/not-granted", message);
+  }
   return Promise.all(
     folders.map(async ({ hostPath, guestPath }) => {
       const status = await stat(hostPath).catch((cause: unknown) => {
@@ -145,7 +155,10 @@ async function checkedFolders(folders: ModuleRunOptions["folders"]): Promise<Mod
       if (!status.isDirectory()) {
         throw new AgentError("config/file-missing", `--dir ${hostPath}: is no folder`);
       }
-      return { hostPath: resolve(hostPath), guestPath };
+      const isData = storageBytes > 0 && guestPath === DATA_FOLDER;
+      return isData
+        ? dataFolder(resolve(hostPath), storageBytes)
+        : { hostPath: resolve(hostPath), guestPath };
     }),
   );
 }

@@ -21,11 +21,11 @@ import type {
   RunningModule,
 } from "../sandbox/module-spec.ts";
 import { crashReport, crashSummary, RecentLines } from "./crash-report.ts";
+import { dataFolder } from "./data-folder.ts";
 import {
   HEALTH_CHECKS_PER_WINDOW,
   HEALTH_DEADLINE_MS,
   HEALTH_INTERVAL_MS,
-  MAX_DATA_ENTRIES,
   MODULE_STOP_GRACE_MS,
 } from "./limits.ts";
 import type { Log } from "./log.ts";
@@ -40,8 +40,6 @@ export interface SupervisorOptions {
   readonly sendLog: (module: string, level: LogLevel, text: string) => void;
 }
 
-/** What a module calls its private folder. */
-const DATA_FOLDER = "/data";
 /** The store's own: other users of the device have no business in modules' data. */
 const DATA_FOLDER_MODE = 0o700;
 
@@ -130,8 +128,7 @@ export class Supervisor implements ModuleRunner {
   async #folders({ dataDirectory }: StagedModule, { storageBytes }: Grants): Promise<ModuleFolder[]> {
     if (storageBytes === 0) return [];
     await mkdir(dataDirectory, { recursive: true, mode: DATA_FOLDER_MODE });
-    const quota = { maxBytes: storageBytes, maxEntries: MAX_DATA_ENTRIES };
-    return [{ hostPath: dataDirectory, guestPath: DATA_FOLDER, quota }];
+    return [dataFolder(dataDirectory, storageBytes)];
   }
 
   #services(name: string, devices: ModuleDevices, observe: (fact: ModuleFact) => void): ModuleServices {

@@ -64,6 +64,21 @@ test("run: a folder that was named is all of the host's files", async (t) => {
   t.is(c.code, 0);
 });
 
+test("run: storage that a manifest requests is a folder with that quota, named by whoever runs it", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "skerry-folder-"));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const policy = await policyFile(t, 'module = "acme/*"\nstorage = "8B"\nmemory = "8MiB"\n');
+  const manifest = join(folder, "module.toml");
+  const request = '[request]\nstorage = "8B"\n[env]\nGUEST_VARIABLE = "files"\n';
+  await writeFile(manifest, `name = "acme/guest"\nversion = "1.0.0"\nworld = "command"\n${request}`);
+  const args = ["module", "run", guest("libc"), "--policy", policy, "--manifest", manifest];
+  const without = await skerry(args);
+  t.is(without.code, 125);
+  t.regex(without.stderr, /requests storage: give it a folder with --dir FOLDER::\/data/);
+  const { stdout } = await skerry([...args, "--dir", `${folder}::/data`]);
+  t.regex(stdout.toString(), /write\(file, "0123456789", 10\) == 10 \(errno 19/);
+});
+
 test("run: a folder that is not there is named", async (t) => {
   const { code, stderr } = await skerry(["module", "run", guest("libc"), "--dir", "/nowhere::/data"]);
   t.is(code, 125);

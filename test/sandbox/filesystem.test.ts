@@ -75,6 +75,12 @@ function names(folder: Descriptor): string[] {
   return found.sort();
 }
 
+/** Node has no call for it. */
+const PIPE_MAKER = "mkfifo";
+function makePipe(path: string): void {
+  execFileSync(PIPE_MAKER, [path]);
+}
+
 function text(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString();
 }
@@ -403,7 +409,7 @@ test("read-directory gives each entry with its type, without the dots", (t) => {
   create(root, "file");
   root.createDirectoryAt("dir");
   root.symlinkAt("file", "link");
-  execFileSync("mkfifo", [join(path, "pipe")]);
+  makePipe(join(path, "pipe"));
   t.deepEqual(names(root), ["dir:directory", "file:regular-file", "link:symbolic-link", "pipe:fifo"]);
   t.deepEqual(names(root.openAt(HERE, "dir", HERE, READ)), []);
 });
@@ -530,7 +536,7 @@ test("a file that has no name any more can be used until it is closed", (t) => {
 
 test("a named pipe of the host's makes nobody wait", (t) => {
   const { path, root } = granted(t);
-  execFileSync("mkfifo", [join(path, "pipe")]);
+  makePipe(join(path, "pipe"));
   fails(t, "no-such-device", () => root.openAt(HERE, "pipe", HERE, WRITE));
   const pipe = root.openAt(HERE, "pipe", HERE, READ);
   t.is(pipe.getType(), "fifo");
