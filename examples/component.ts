@@ -1,7 +1,7 @@
 /**
- * Makes a component of a core module that clang built for wasm32-wasi: embeds the types of its world and adapts
- * WASI preview 1 to 0.2 as a command. The same as `wasm-tools component embed` and `component new --adapt`, with
- * nothing but what `npm ci` installs.
+ * Makes a component of a core module that clang or rustc built: embeds the types of its world and, where it was built
+ * for WASI preview 1 (wasm32-wasi), adapts that to 0.2 as a command. The same as `wasm-tools component embed` and
+ * `component new --adapt`, with nothing but what `npm ci` installs.
  *
  *   node examples/component.ts <core.wasm> <world.wit> <world> <component.wasm>
  */
@@ -14,8 +14,14 @@ if (coreFile === undefined || worldFile === undefined || world === undefined || 
   throw new Error("usage: node examples/component.ts <core.wasm> <world.wit> <world> <component.wasm>");
 }
 
-const adapter = readFileSync(preview1AdapterCommandPath());
-const typed = await componentEmbed({ binary: readFileSync(coreFile), witSource: wholeWit(worldFile), world });
-const component = await componentNew(typed, [["wasi_snapshot_preview1", adapter]]);
+const PREVIEW_1 = "wasi_snapshot_preview1";
+const core = readFileSync(coreFile);
+const imports = WebAssembly.Module.imports(await WebAssembly.compile(core));
+const isPreview1 = imports.some(({ module }) => module === PREVIEW_1);
+const adapters: [string, Uint8Array][] = isPreview1
+  ? [[PREVIEW_1, readFileSync(preview1AdapterCommandPath())]]
+  : [];
+const typed = await componentEmbed({ binary: core, witSource: wholeWit(worldFile), world });
+const component = await componentNew(typed, adapters);
 writeFileSync(componentFile, component);
 console.log(`${componentFile}: ${component.length} bytes`);

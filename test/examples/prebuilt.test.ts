@@ -20,6 +20,12 @@ const THERMO_IMPORTS = ["skerry:module/messaging@0.1.0", "skerry:device/sensor@0
 const RUN = [/^wasi:cli\/run@0\.2\.\d+$/];
 const examples: readonly Example[] = [
   {
+    component: "alarm-rust/alarm-1.0.0.wasm",
+    manifest: "alarm-rust/module.toml",
+    imports: THERMO_IMPORTS,
+    exports: RUN,
+  },
+  {
     component: "thermo-c/thermo-1.0.0.wasm",
     manifest: "thermo-c/module.toml",
     imports: THERMO_IMPORTS,

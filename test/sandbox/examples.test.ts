@@ -1,8 +1,11 @@
-/** The example modules in C and in JavaScript, as they are, in their workers. */
+/** The example modules in C, Rust and JavaScript, as they are, in their workers. */
 
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
 import type { ModuleServices } from "../../sandbox/module-spec.ts";
+import { temporaryFolder } from "../support/folders.ts";
 import { startRecorded } from "../support/run-module.ts";
 
 const NEVER_MS = 3_600_000;
@@ -125,4 +128,55 @@ test("the Modbus poller in JavaScript polls, publishes, notices a dead meter and
   t.is(meter.open, 1);
   t.deepEqual(await module.stop(NEVER_MS), { kind: "stopped" });
   t.is(meter.open, 0);
+});
+
+/** The alarm in Rust over these readings, one each period, the last one for ever; its count lies in `folder`. */
+function startAlarm(folder: string, values: readonly number[], env: Readonly<Record<string, string>> = {}) {
+  let reads = 0;
+  return startRecorded({
+    componentPath: example("alarm-rust/alarm-1.0.0.wasm"),
+    env: { ALARM_ABOVE: "22", ALARM_HYSTERESIS: "0.5", ALARM_PERIOD_MS: "10", ...env },
+    folders: [{ hostPath: folder, guestPath: "/data", quota: { maxBytes: 65_536, maxEntries: 16 } }],
+    limits: { memoryBytes: MIB },
+    services: {
+      readSensor: async () => {
+        const value = values[Math.min(reads++, values.length - 1)] ?? 0;
+        return { tag: "ok", value: { value, unit: "Cel", timeNs: 1_700_000_000_123_000_000n } };
+      },
+    },
+  });
+}
+
+test("the alarm in Rust publishes when its limit is crossed, and counts on after a restart", async (t) => {
+  const folder = await temporaryFolder(t);
+  const first = startAlarm(folder, [21, 21.9, 22, 21.6, 23, 21.4, 22.25]);
+  await first.record.first("log", 5); // its start, and one line after each message
+  t.deepEqual(await first.module.stop(NEVER_MS), { kind: "stopped" });
+  const messages = first.record.of("published");
+  t.deepEqual(
+    messages.map(({ topic }) => topic),
+    messages.map(() => "telemetry/alarm"),
+  );
+  t.deepEqual(
+    messages.map(({ payload }) => published(payload)),
+    [
+      { raised: false, value: 21, above: 22, count: 0, timeMs: 1_700_000_000_123 },
+      { raised: true, value: 22, above: 22, count: 1, timeMs: 1_700_000_000_123 },
+      { raised: false, value: 21.4, above: 22, count: 1, timeMs: 1_700_000_000_123 },
+      { raised: true, value: 22.25, above: 22, count: 2, timeMs: 1_700_000_000_123 },
+    ],
+  );
+
+  const second = startAlarm(folder, [30]);
+  await second.record.first("log", 2);
+  t.like(published(second.record.of("published")[0]?.payload ?? ""), { raised: true, count: 3 });
+  t.deepEqual(await second.module.stop(NEVER_MS), { kind: "stopped" });
+  t.deepEqual(await readdir(folder), ["count"]);
+  t.is(await readFile(join(folder, "count"), "utf8"), "3\n");
+});
+
+test("the alarm in Rust says what is wrong with its environment and exits", async (t) => {
+  const { module, record } = startAlarm(await temporaryFolder(t), [21], { ALARM_ABOVE: "warm" });
+  t.deepEqual(await module.done, { kind: "exited", exitCode: 1 });
+  t.like(record.of("log"), [{ level: "error", text: 'ALARM_ABOVE is "warm", which is no number that fits' }]);
 });
