@@ -86,11 +86,27 @@ function unsupportedImport(name: string, kind: string): ComponentError {
   );
 }
 
-/** A property that the object itself or its class has; never one of Object.prototype. */
+/**
+ * A property that the object itself or its class has, by a name that a component chose: never one that the language gives to every
+ * object or function (`toString`, `call`), nor a class by its `constructor`, from which JavaScript's own `Function` is one step.
+ */
 function own(object: unknown, key: string): unknown {
   if ((typeof object !== "object" && typeof object !== "function") || object === null) return undefined;
-  const value: unknown = Reflect.get(object, key);
-  return value === Reflect.get(Object.prototype, key) ? undefined : value;
+  for (let holder: object | null = object; holder !== null; holder = Reflect.getPrototypeOf(holder)) {
+    if (holder === Object.prototype || holder === Function.prototype) return undefined;
+    if (Object.hasOwn(holder, key)) {
+      const value: unknown = Reflect.get(object, key);
+      const isClassOfHolder = typeof value === "function" && value.prototype === holder;
+      return isClassOfHolder ? undefined : value;
+    }
+  }
+  return undefined;
+}
+
+/** An interface in an interface: an object, not a function with what functions have. */
+function innerInterface(object: unknown, name: string): unknown {
+  const value = own(object, name);
+  return typeof value === "object" ? value : undefined;
 }
 
 /** Evaluates an instance type against a host's object (Explainer.md: `instancetype`). */
@@ -139,7 +155,7 @@ function hostExport(name: string, type: ExternType, scope: TypeScope, source: Ho
         return { sort: "type", value: at(scope.types, type.bound.type, "type") };
       return { sort: "type", value: hostResource(name) };
     case "instance": {
-      const inner = { name: `${source.name}/${name}`, value: own(source.value, name) };
+      const inner = { name: `${source.name}/${name}`, value: innerInterface(source.value, name) };
       return { sort: "instance", value: hostInstance(at(scope.types, type.type, "type"), inner) };
     }
     default:
@@ -173,7 +189,8 @@ function hostFunction(name: string, type: FunctionType, source: HostSource): Hos
   return { kind: "host", name: `${source.name}#${name}`, type, call };
 }
 
-export function hostCall(name: string, { value }: HostSource): ((...args: unknown[]) => unknown) | undefined {
+export function hostCall(name: string, source: HostSource): ((...args: unknown[]) => unknown) | undefined {
+  const { value } = source;
   const parsed = parseFunctionName(name);
   if (parsed.kind === "free") {
     const call = own(value, camelCase(name)) ?? own(value, name);
@@ -188,7 +205,11 @@ export function hostCall(name: string, { value }: HostSource): ((...args: unknow
     return typeof call === "function" ? bound(call, Class) : undefined;
   }
   if (typeof own(Class.prototype, key) !== "function") return undefined;
-  return (self, ...args) => Reflect.apply(Reflect.get(Object(self), key), self, args);
+  return (self, ...args) => {
+    // A component declares which functions return what: any object of the host could come back as any resource.
+    if (!(self instanceof Class)) throw new TypeError(`${source.name}#${name} was called on something else`);
+    return Reflect.apply(Reflect.get(self, key), self, args);
+  };
 }
 
 function bound(call: CallableFunction, self: unknown): (...args: unknown[]) => unknown {
