@@ -60,7 +60,7 @@ export function readHeapType(reader: ByteReader): string {
 }
 
 /** `core:valtype`, as text. */
-function readCoreValueType(reader: ByteReader): CoreValueKind {
+export function readCoreValueType(reader: ByteReader): CoreValueKind {
   const code = reader.byte("a core value type");
   const number = numberTypes.get(code);
   if (number !== undefined) return number;

@@ -4,6 +4,7 @@
  */
 
 import { type ComponentDescription, describeComponent as describeDefinition } from "./component-type.ts";
+import { requireCheckable } from "./core-cost.ts";
 import { decodeComponent } from "./decode.ts";
 import { suppliedDefinitions } from "./host-definitions.ts";
 import { ImportLookup, type Imports } from "./host-imports.ts";
@@ -67,10 +68,12 @@ export function describeComponent(component: Component): ComponentDescription {
  * Has the engine check every embedded core module, without compiling or running any: for whoever stages a component
  * now and runs it later.
  *
- * @throws ComponentError "component/invalid"
+ * @throws ComponentError "component/invalid", and "component/limit-exceeded" for modules that would take too long to check
  */
 export function checkCoreModules(component: Component): void {
-  for (const module of coreModules(component.definition)) {
+  const modules = coreModules(component.definition);
+  requireCheckable(modules);
+  for (const module of modules) {
     if (!WebAssembly.validate(module.bytes)) throw invalidCoreModule(module, "the engine refuses it");
   }
 }

@@ -50,3 +50,21 @@ export const MAX_FILE_SECTIONS = 20_000;
 
 /** Custom sections kept with a core module ("name"), in bytes each; larger ones are dropped like the others. */
 export const MAX_KEPT_NAME_SECTION_BYTES = 256 * 1024;
+
+/**
+ * Steps that a device takes to check the core modules of one component (core-cost.ts). One takes up to 13 ns on x86-64, and ten
+ * times that on a slow ARM core; a JavaScript component of 1.6 MB has a tenth of them.
+ */
+export const MAX_CORE_CHECK_STEPS = 2 ** 28;
+
+/** Declarations of locals that count as one step: the engine takes 0.6 ns for each. */
+export const MAX_LOCALS_PER_CHECK_STEP = 16;
+
+/** Operands of one instruction of a module with structs or arrays: the engine's own limit. */
+export const MAX_GC_OPERANDS = 10_000;
+
+/**
+ * Code of one core function, in bytes. The engine optimises a function that runs often on threads of its own, outside every
+ * limit of the module, and takes 110 bytes of memory for each byte of it. The largest of QuickJS has 54 KB.
+ */
+export const MAX_FUNCTION_BYTES = 256 * 1024;
