@@ -8,6 +8,7 @@ import { type AgentConfig, loadConfig } from "./config.ts";
 import { AgentError, messageOf } from "./errors.ts";
 import { createLog, type LineWriter, type Log } from "./log.ts";
 import type { AgentEvent } from "./reports.ts";
+import { stopSignal } from "./stop-signal.ts";
 
 export interface CommandIo {
   readonly stdout: LineWriter;
@@ -141,9 +142,5 @@ const REAL_PARTS: AgentCommandParts = {
       onBlob: (sizeBytes) => heap.noteBytes(sizeBytes),
     });
   },
-  stopSignal: () =>
-    new Promise((resolve) => {
-      // Once: a second signal of the same kind ends a process that hangs while it stops.
-      for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, resolve);
-    }),
+  stopSignal: () => stopSignal(["SIGTERM", "SIGINT"]),
 };

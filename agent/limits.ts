@@ -52,6 +52,9 @@ export const QUARANTINE_BASE_MS = 60_000;
 /** Upper bound of that, in milliseconds. */
 export const QUARANTINE_CAP_MS = 3_600_000;
 
+/** Signals within this time of the first, in milliseconds, are its repetitions: each of npm, npx and skerry.js passes a Ctrl-C on. */
+export const REPEATED_SIGNAL_MS = 1_000;
+
 /** Waiting for acknowledgements when the agent stops, in milliseconds. */
 export const STOP_FLUSH_TIMEOUT_MS = 5_000;
 

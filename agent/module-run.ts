@@ -6,7 +6,6 @@
  * it ran, 130 and 143 for SIGINT and SIGTERM, 134 when it trapped or a limit ended it, 2 for wrong usage.
  */
 import { stat } from "node:fs/promises";
-import { constants } from "node:os";
 import { resolve } from "node:path";
 import type { ModuleDevices } from "../devices/registry.ts";
 import type { ModuleEnd, ModuleFolder, ModuleServices, RunningModule } from "../sandbox/module-spec.ts";
@@ -18,6 +17,7 @@ import type { ModuleCommandIo } from "./module-command.ts";
 import { type ModuleRunOptions, parseModuleRunOptions } from "./module-run-options.ts";
 import { readPermissions } from "./module-run-permissions.ts";
 import { StandardInput } from "./standard-input.ts";
+import { signalExitCode, stopSignal } from "./stop-signal.ts";
 
 const USAGE = `usage: skerry module run <component.wasm> [options] [-- ARGUMENTS]
 
@@ -37,8 +37,6 @@ Exit code: the module's; 124 timed out, 125 refused before it ran, 130 interrupt
 const EXIT_TIMED_OUT = 124;
 const EXIT_REFUSED = 125;
 const EXIT_TRAPPED = 134;
-/** What shells add to a signal's number. */
-const SIGNAL_EXIT_BASE = 128;
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 /** Runs the command (without the words `skerry module run`) and resolves to its exit code. */
@@ -100,19 +98,18 @@ async function runModule(options: ModuleRunOptions, io: ModuleCommandIo): Promis
   return exitCodeOf(end, stopped(), name, io);
 }
 
-/** Stops the module by the clock or by a signal; the second one of a kind ends the process. Tells which it was. */
+/** Stops the module by the clock or by a signal; a second one ends the process. Tells which it was. */
 function stopWhenAsked(module: RunningModule, timeoutMs: number | undefined): () => Stop {
   let stop: Stop = { exitCode: EXIT_TIMED_OUT, reason: `after ${timeoutMs} ms` };
   const ask = () => void module.stop(RUN_STOP_GRACE_MS);
   const timer = timeoutMs === undefined ? undefined : setTimeout(ask, timeoutMs);
   const interrupted = (signal: NodeJS.Signals) => {
-    stop = { exitCode: SIGNAL_EXIT_BASE + constants.signals[signal], reason: `by ${signal}` };
+    stop = { exitCode: signalExitCode(signal), reason: `by ${signal}` };
     ask();
   };
-  for (const signal of SIGNALS) process.once(signal, interrupted);
+  void stopSignal(SIGNALS).then(interrupted);
   return () => {
     clearTimeout(timer);
-    for (const signal of SIGNALS) process.off(signal, interrupted);
     return stop;
   };
 }

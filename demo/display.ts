@@ -41,6 +41,11 @@ export function jsonDisplay(out: NodeJS.WritableStream): Display {
 }
 
 const BAR_WIDTH = 30;
+/** Where the text behind an event's name begins; what does not fit on its line goes on there. */
+const TEXT_COLUMN = 17;
+const TEXT_INDENT = " ".repeat(TEXT_COLUMN);
+/** Of a terminal that does not tell its width. */
+const DEFAULT_COLUMNS = 80;
 
 /** Lines for a person; colours and a bar that is drawn over only if `out` is a terminal. */
 export function textDisplay(out: NodeJS.WriteStream): Display {
@@ -52,6 +57,13 @@ export function textDisplay(out: NodeJS.WriteStream): Display {
     if (barShown) out.write("\r\u001b[K");
     barShown = false;
     out.write(`${text}\n`);
+  };
+  /** A text in its column; on a terminal it is folded there. */
+  const column = (head: string, text: string): void => {
+    const width = (out.columns ?? DEFAULT_COLUMNS) - TEXT_COLUMN;
+    const [first = "", ...more] = isTerminal ? fold(text, width) : [text];
+    line(`${head}${first}`);
+    for (const part of more) line(`${TEXT_INDENT}${part}`);
   };
   const bar = (received: number, total: number): void => {
     if (!isTerminal) return;
@@ -73,13 +85,26 @@ export function textDisplay(out: NodeJS.WriteStream): Display {
       const colour = COLOURS[event.event] ?? 0;
       const subject = [event.module, event.version].filter((part) => part !== null).join(" ");
       const cause = event.code === undefined ? "" : `  ${event.code}`;
-      line(`    ${paint(colour, event.event.padEnd(12))} ${subject}${cause}`);
-      if (event.message !== undefined) line(`                 ${event.message}`);
+      column(`    ${paint(colour, event.event.padEnd(12))} `, `${subject}${cause}`);
+      if (event.message !== undefined) column(TEXT_INDENT, event.message);
     },
-    telemetry: (topic, payload) => line(`    telemetry    ${topic} ${payload}`),
+    telemetry: (topic, payload) => column("    telemetry    ", `${topic} ${payload}`),
     verdict: (ok, text) => line(`  ${ok ? paint(32, "✓") : paint(31, "✗")} ${text}`),
     end: (ok, text) => line(`\n${paint(ok ? 32 : 31, text)}`),
   };
+}
+
+/** Breaks a text into lines of at most `width` characters, behind a space or a comma where there is one in the line's second half. */
+export function fold(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  let rest = text;
+  while (rest.length > Math.max(width, 1)) {
+    const place = Math.max(rest.lastIndexOf(" ", width), rest.lastIndexOf(",", width - 1)) + 1;
+    const end = place > width / 2 ? place : Math.max(width, 1);
+    lines.push(rest.slice(0, end).trimEnd());
+    rest = rest.slice(end).trimStart();
+  }
+  return [...lines, rest];
 }
 
 const COLOURS: Readonly<Record<string, number>> = {

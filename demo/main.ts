@@ -6,6 +6,7 @@
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
+import { signalExitCode, stopSignal } from "../agent/stop-signal.ts";
 import { startEmbeddedBroker } from "./broker.ts";
 import { type Display, jsonDisplay, textDisplay } from "./display.ts";
 import { Expectations } from "./expectations.ts";
@@ -39,7 +40,7 @@ async function main(argv: readonly string[]): Promise<number> {
 
 async function run(brokerUrl: string, display: Display): Promise<number> {
   const expect = new Expectations(STEP_TIMEOUT_MS);
-  const rig = await Rig.create({
+  const creation = Rig.create({
     brokerUrl,
     // A broker may be shared: nothing of another fleet on it is touched.
     fleet: `demo-${randomBytes(4).toString("hex")}`,
@@ -53,7 +54,8 @@ async function run(brokerUrl: string, display: Display): Promise<number> {
       expect.addTelemetry(topic, payload);
     },
   });
-  const interrupted = endOnInterrupt(rig);
+  endOnInterrupt(creation);
+  const rig = await creation;
   try {
     display.chapter("A fleet of one device");
     display.action(`broker ${brokerUrl}, keys and repository in ${rig.repository.folder}`);
@@ -62,6 +64,7 @@ async function run(brokerUrl: string, display: Display): Promise<number> {
       'skerry agent --config device.toml: simulated sensor "ambient", virtual serial port "modbus0"',
     );
     const ok = await play(rig, display, expect);
+    display.action("SIGTERM to the agent: it stops its modules, then itself");
     const exitCode = await rig.stopAgent();
     const stopped = exitCode === 0;
     if (!ok || !stopped) process.stderr.write(await readFile(rig.agentLog, "utf8"));
@@ -71,18 +74,21 @@ async function run(brokerUrl: string, display: Display): Promise<number> {
     );
     return ok && stopped ? 0 : 1;
   } finally {
-    interrupted.cancel();
     await rig.close();
   }
 }
 
-/** Ctrl-C leaves nothing behind: no process, no folder, no retained message. */
-function endOnInterrupt(rig: Rig): { cancel(): void } {
-  const end = (): void => {
-    void rig.close().finally(() => process.exit(130));
+/** Ctrl-C, a closed terminal or a closed pipe leave nothing behind: no process, no folder, no retained message. */
+function endOnInterrupt(creation: Promise<Rig>): void {
+  const end = async (exitCode: number): Promise<void> => {
+    // What fails here is told by whoever waits for it in `run`.
+    await creation.then((rig) => rig.close()).catch(() => undefined);
+    process.exit(exitCode);
   };
-  process.once("SIGINT", end);
-  return { cancel: () => process.off("SIGINT", end) };
+  void stopSignal(["SIGINT", "SIGTERM", "SIGHUP"]).then((signal) => end(signalExitCode(signal)));
+  process.stdout.once("error", () => end(signalExitCode("SIGPIPE")));
+  // Further lines for nobody, while that ends.
+  process.stdout.on("error", () => undefined);
 }
 
 function readOptions(argv: readonly string[]): { json: boolean; broker: string | undefined } | number {

@@ -79,6 +79,19 @@ export class Rig {
   /** Makes keys, repository and device configuration; the broker holds them and nothing runs yet. */
   static async create(options: RigOptions): Promise<Rig> {
     const folder = await mkdtemp(join(tmpdir(), "skerry-"));
+    try {
+      const connection = await connectBroker(addressOf(options));
+      return await Rig.#createIn(folder, options, connection).catch(async (error: unknown) => {
+        await connection.end();
+        throw error;
+      });
+    } catch (error) {
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  static async #createIn(folder: string, options: RigOptions, connection: BrokerConnection): Promise<Rig> {
     const { repository, roots } = await initRepository({
       folder: join(folder, "fleet"),
       fleet: options.fleet,
@@ -86,7 +99,6 @@ export class Rig {
     });
     await mkdir(join(folder, "device"));
     await writeFile(join(folder, "device", "device.toml"), deviceToml(options, roots));
-    const connection = await connectBroker(addressOf(options));
     const rig = new Rig(folder, repository, options, connection);
     await rig.#follow();
     await rig.sync();
@@ -134,7 +146,7 @@ export class Rig {
     const agent = this.#agent;
     this.#agent = undefined;
     if (agent === undefined) return undefined;
-    if (agent.exitCode !== null) return agent.exitCode;
+    if (agent.exitCode !== null || agent.signalCode !== null) return agent.exitCode ?? undefined;
     const timer = setTimeout(() => agent.kill("SIGKILL"), STOP_TIMEOUT_MS);
     const exited = once(agent, "exit");
     agent.kill("SIGTERM");
@@ -156,7 +168,7 @@ export class Rig {
   async killAgent(): Promise<void> {
     const agent = this.#agent;
     this.#agent = undefined;
-    if (agent === undefined || agent.exitCode !== null) return;
+    if (agent === undefined || agent.exitCode !== null || agent.signalCode !== null) return;
     const exited = once(agent, "exit");
     agent.kill("SIGKILL");
     await exited;

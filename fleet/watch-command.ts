@@ -32,7 +32,7 @@ async function runWatch(call: CommandCall): Promise<number> {
   const format = call.flag("json") ? newsJson : newsLine;
   const interrupt = new AbortController();
   const onInterrupt = (): void => interrupt.abort();
-  process.once("SIGINT", onInterrupt);
+  process.on("SIGINT", onInterrupt);
   try {
     await watchFleet(repository, address, {
       onNews: (news) => stdout.write(`${format(news)}\n`),
