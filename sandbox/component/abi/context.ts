@@ -8,6 +8,7 @@ import type { StringEncoding } from "../ast.ts";
 import type { ComponentInstance } from "../component-instance.ts";
 import type { BorrowScope, Handle } from "../handles.ts";
 import { raiseTrap, trapIf } from "../traps.ts";
+import { MAX_OVERLAPPING_BYTES } from "./limits.ts";
 import type { NumericArray, NumericKind } from "./typed-arrays.ts";
 
 /** `realloc(old, oldByteLength, alignment, newByteLength)`, a core function. */
@@ -32,6 +33,8 @@ export class LiftLowerContext {
   length = 0;
   /** The whole memory as typed arrays of other kinds, made when they are first needed. */
   #arrays: (NumericArray | undefined)[] = [];
+  /** Bytes of strings and lists that the present lift has copied. */
+  #copiedBytes = 0;
   /** The call whose arguments are being lifted or lowered: each call that passes borrowed handles sets its own. */
   scope = new CallScope();
 
@@ -47,8 +50,12 @@ export class LiftLowerContext {
     this.#realloc = realloc;
   }
 
-  /** Takes new views when the memory has grown, which detaches the old ones (their length becomes 0). */
+  /**
+   * Before each lift, and after whatever may have grown the memory: takes new views when it has, which detaches the old ones (their
+   * length becomes 0).
+   */
   refresh(): void {
+    this.#copiedBytes = 0;
     if (this.bytes.length !== 0 || this.#memory === undefined) return;
     this.bytes = Buffer.from(this.#memory.buffer);
     this.view = new DataView(this.#memory.buffer);
@@ -62,6 +69,18 @@ export class LiftLowerContext {
     const array = new kind.constructor(this.bytes.buffer);
     this.#arrays[kind.slot] = array;
     return array;
+  }
+
+  /**
+   * Counts what a lift copies out of the memory, where nothing but this bounds it: any number of strings and lists may be the same
+   * bytes. What does not overlap is never more than the memory.
+   */
+  takeCopy(byteLength: number): void {
+    this.#copiedBytes += byteLength;
+    if (this.#copiedBytes > MAX_OVERLAPPING_BYTES && this.#copiedBytes > this.bytes.length)
+      raiseTrap(
+        `strings and lists of one call that overlap have more than ${MAX_OVERLAPPING_BYTES} bytes together`,
+      );
   }
 
   /** Has the guest allocate `byteLength` bytes; traps when what it returns is misaligned or out of bounds. */

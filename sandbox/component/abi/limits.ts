@@ -15,3 +15,8 @@ export const MAX_LIST_BYTES = 2 ** 28 - 1;
  * memory, not in the guest's, and this many take about 6 MiB of it.
  */
 export const MAX_HANDLES = 65_536;
+/**
+ * Bytes of the strings and lists of one call's arguments, or of its result, where they overlap in the guest's memory: lists of
+ * numbers lie outside the worker's heap and its limit. What does not overlap may have as many as the memory.
+ */
+export const MAX_OVERLAPPING_BYTES = 4 * 1024 * 1024;

@@ -81,6 +81,7 @@ export function listLoader(
   const check = (cx: LiftLowerContext, pointer: number, length: number): void => {
     if (length * size > MAX_LIST_BYTES) raiseTrap(`list of ${length} elements is too long`);
     cx.requireRange(pointer, alignment, length * size, "list content");
+    cx.takeCopy(length * size);
   };
   const numeric = numericKind(element);
   if (numeric !== undefined) {

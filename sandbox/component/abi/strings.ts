@@ -36,6 +36,7 @@ export function loadString(cx: LiftLowerContext, pointer: number, length: number
 function requireString(cx: LiftLowerContext, pointer: number, alignment: number, byteLength: number): void {
   if (byteLength > MAX_STRING_BYTES) raiseTrap(`string of ${byteLength} bytes is too long`);
   cx.requireRange(pointer, alignment, byteLength, "string content");
+  cx.takeCopy(byteLength);
 }
 
 function loadUtf8(cx: LiftLowerContext, pointer: number, byteLength: number): string {
