@@ -577,16 +577,27 @@ test("quota: bytes, by whatever way they come", (t) => {
   t.is(lstatSync(join(path, "second")).size, 0);
 });
 
-test("quota: what is removed makes room, a second name takes none, a file without a name still counts", (t) => {
+test("quota: what is removed makes room, a file without a name still counts", (t) => {
   const { root } = granted(t, { maxBytes: 100, maxEntries: 50 });
   const file = create(root, "file", "x".repeat(90));
-  root.linkAt(HERE, "file", root, "twin");
-  create(root, "small", "x".repeat(10));
   root.unlinkFileAt("file");
-  root.unlinkFileAt("twin");
-  fails(t, "quota", () => create(root, "second", "xx"), "the file is still open");
+  fails(t, "quota", () => create(root, "second", "x".repeat(11)), "the file is still open");
   file[Symbol.dispose]();
   t.notThrows(() => create(root, "third", "x".repeat(90)));
+});
+
+test("quota: each name of a file takes the file's bytes, as the agent's copy of the folder will", (t) => {
+  const { path, root } = granted(t, { maxBytes: 100, maxEntries: 50 });
+  const file = create(root, "file", "x".repeat(30));
+  root.linkAt(HERE, "file", root, "second");
+  root.linkAt(HERE, "file", root, "third");
+  fails(t, "quota", () => root.linkAt(HERE, "file", root, "fourth"));
+  fails(t, "quota", () => file.setSize(34n));
+  fails(t, "quota", () => file.write(Buffer.from("x"), 33n));
+  file.setSize(33n);
+  t.deepEqual(readdirSync(path).sort(), ["file", "second", "third"]);
+  root.unlinkFileAt("third");
+  t.notThrows(() => file.setSize(50n));
 });
 
 test("quota: entries, of each kind", (t) => {

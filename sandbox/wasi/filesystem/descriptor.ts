@@ -226,6 +226,8 @@ export class Descriptor {
       if (from.wantsFolder) throw new FilesystemError("not-directory");
       requireNameForFile(to);
       newDescriptor.#takeEntryFor(to.systemPath);
+      // The agent copies the folder name by name: each has the file's bytes again.
+      if (stats.isFile()) newDescriptor.#folder.take(Number(stats.size), 0);
       linkSync(from.systemPath, to.systemPath);
     });
   }
@@ -377,8 +379,10 @@ export class Descriptor {
   /** Takes the room that the file is about to need beyond its present size. */
   #growTo(size: bigint): void {
     if (this.#folder.quota === undefined) return;
-    const growth = size - this.#stats().size;
-    if (growth > 0n) this.#folder.take(Number(growth), 0);
+    const stats = this.#stats();
+    const growth = size - stats.size;
+    // Under each of its names; a file that has none any more still takes its room.
+    if (growth > 0n) this.#folder.take(Number(growth * (stats.nlink || 1n)), 0);
   }
 
   /** Takes an entry's room unless there is one of this name, which the system will then say. */

@@ -2,11 +2,12 @@
  * What one folder may hold, counted.
  *
  * The count is an upper bound: it grows with everything that is written, and nothing that is removed is taken off it. Only
- * when it reaches the quota is the folder counted again. So a deleted file that is still open, a second name, or a
- * change by somebody else can make a count too high for a while, but never too low.
+ * when it reaches the quota is the folder counted again. So a deleted file that is still open, or a change by somebody
+ * else can make a count too high for a while, but never too low. A file with two names counts twice: the agent's copy of the
+ * folder, made for a trial, has it twice.
  */
 
-import { type BigIntStats, type Dirent, fstatSync, lstatSync, readdirSync } from "node:fs";
+import { type Dirent, fstatSync, lstatSync, readdirSync } from "node:fs";
 import { FilesystemError, unless } from "./error-code.ts";
 import { identity } from "./metadata.ts";
 import { entryOf } from "./resolve.ts";
@@ -55,10 +56,8 @@ export class Quota {
   }
 
   #count(): void {
-    const sizes = new Map<string, number>();
-    const add = (stats: BigIntStats) => {
-      if (stats.isFile()) sizes.set(identity(stats), Number(stats.size));
-    };
+    const named = new Set<string>();
+    let bytes = 0;
     this.#entries = 0;
     // Names are bytes here: what lies in the folder need not be the module's doing. Latin 1 keeps each byte a character.
     const folders = [entryOf(this.#folder, ".")];
@@ -70,14 +69,19 @@ export class Quota {
           folders.push(path);
         } else {
           const stats = unless(["ENOENT"], () => lstatSync(Buffer.from(path, "latin1"), { bigint: true }));
-          if (stats !== undefined) add(stats);
+          if (!stats?.isFile()) continue;
+          named.add(identity(stats));
+          bytes += Number(stats.size);
         }
       }
     }
+    const nameless = new Map<string, number>();
     for (const file of this.#openFiles) {
-      add(fstatSync(file, { bigint: true }));
+      const stats = fstatSync(file, { bigint: true });
+      const key = identity(stats);
+      if (stats.isFile() && !named.has(key)) nameless.set(key, Number(stats.size));
     }
-    this.#bytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+    this.#bytes = [...nameless.values()].reduce((sum, size) => sum + size, bytes);
   }
 }
 
