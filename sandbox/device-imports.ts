@@ -63,7 +63,9 @@ function createSensors(session: ModuleSession, grants: ModuleGrants, handles: Ha
   class Sensor {
     readonly #name: string;
 
+    /** A component may reach this by itself, as `[constructor]sensor`: so it is here that handles are counted. */
     constructor(name: string) {
+      handles.opened();
       this.#name = name;
     }
 
@@ -87,7 +89,6 @@ function createSensors(session: ModuleSession, grants: ModuleGrants, handles: Ha
       if (!grants.sensors.includes(name)) {
         throw new ErrorResult("not-granted");
       }
-      handles.opened();
       return new Sensor(name);
     },
   };
@@ -98,6 +99,7 @@ function createSerial(session: ModuleSession, handles: HandleCount) {
     readonly #name: string;
 
     constructor(name: string) {
+      handles.opened();
       this.#name = name;
     }
 
@@ -128,7 +130,6 @@ function createSerial(session: ModuleSession, handles: HandleCount) {
         throw new ErrorResult("not-granted");
       }
       succeeded(session.call({ call: "open-serial", name }));
-      handles.opened();
       return new Port(name);
     },
   };

@@ -4,6 +4,43 @@ import test from "ava";
 import { componentFile } from "../support/modules.ts";
 import { startRecorded } from "../support/run-module.ts";
 
+/** A command that imports the sensors' interface with a constructor that it does not have, and keeps what it makes. */
+const MANY_SENSORS = `(component
+  (import "skerry:device/sensor@0.1.0" (instance $sensors
+    (export "sensor" (type $sensor (sub resource)))
+    (export "[constructor]sensor" (func (param "name" string) (result (own $sensor))))))
+  (core module $Memory (memory (export "memory") 1))
+  (core instance $memory (instantiate $Memory))
+  (core func $make (canon lower (func $sensors "[constructor]sensor") (memory (core memory $memory "memory"))))
+  (core module $Main
+    (import "" "make" (func $make (param i32 i32) (result i32)))
+    (func (export "run") (result i32) (local $left i32)
+      (local.set $left (i32.const 1000))
+      (loop $more
+        (drop (call $make (i32.const 0) (i32.const 7)))
+        (br_if $more (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
+      (i32.const 0)))
+  (core instance $main (instantiate $Main (with "" (instance (export "make" (func $make))))))
+  (func $run (result (result)) (canon lift (core func $main "run")))
+  (instance $exported (export "run" (func $run)))
+  (export "wasi:cli/run@0.2.4" (instance $exported)))`;
+
+/** A command that makes itself a descriptor of file 0 of the agent's process. */
+const FORGED_DESCRIPTOR = `(component
+  (import "wasi:filesystem/types@0.2.0" (instance $files
+    (export "descriptor" (type $descriptor (sub resource)))
+    (type $fields (record (field "root" u32)))
+    (export "folder" (type $folder (eq $fields)))
+    (export "[static]descriptor.of-root" (func (param "folder" $folder) (result (own $descriptor))))))
+  (core func $forge (canon lower (func $files "[static]descriptor.of-root")))
+  (core module $Main
+    (import "" "forge" (func $forge (param i32) (result i32)))
+    (func (export "run") (result i32) (drop (call $forge (i32.const 0))) (i32.const 0)))
+  (core instance $main (instantiate $Main (with "" (instance (export "forge" (func $forge))))))
+  (func $run (result (result)) (canon lift (core func $main "run")))
+  (instance $exported (export "run" (func $run)))
+  (export "wasi:cli/run@0.2.4" (instance $exported)))`;
+
 /** A component whose one import is the sensors' interface, with `declarations` in it. */
 function withSensors(declarations: string): string {
   return `(component
@@ -39,3 +76,15 @@ for (const [what, declarations] of Object.entries(DECLARATIONS)) {
     t.regex(end.kind === "failed" ? end.message : "", /component\/import-missing: .*skerry:device\/sensor/);
   });
 }
+
+test("sensors that a component makes by itself count as open ones", async (t) => {
+  const { module } = startRecorded({ componentPath: await componentFile(MANY_SENSORS) });
+  t.like(await module.done, { kind: "failed", code: "limit/handles" });
+});
+
+test("a component can't make itself a descriptor of one of the process's files", async (t) => {
+  const { module } = startRecorded({ componentPath: await componentFile(FORGED_DESCRIPTOR) });
+  const end = await module.done;
+  t.is(end.kind, "failed");
+  t.regex(JSON.stringify(end), /a descriptor is opened in a granted folder/);
+});

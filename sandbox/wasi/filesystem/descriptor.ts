@@ -42,7 +42,7 @@ import {
   secondsOf,
   typeOf,
 } from "./metadata.ts";
-import type { OpenFolder } from "./open-folder.ts";
+import { OpenFolder } from "./open-folder.ts";
 import { type LastLink, type Place, readLink, withPlace } from "./resolve.ts";
 import { fileInput, fileOutput } from "./streams.ts";
 
@@ -84,6 +84,8 @@ export class Descriptor {
   readonly #flags: DescriptorFlags;
 
   constructor({ folder, file, type, flags }: Opened) {
+    // A component may reach this by itself, as `[constructor]descriptor`, with a record of its own and any number for a file.
+    if (!(folder instanceof OpenFolder)) throw new TypeError("a descriptor is opened in a granted folder");
     this.#folder = folder;
     this.#file = file;
     this.#type = type;
