@@ -4,7 +4,7 @@
  * 0.8 MiB for it.
  */
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 
 const READ_BYTES = 64 * 1024;
 
@@ -28,11 +28,25 @@ export class ValidatedComponents {
 
 /** SHA-256 in hex; `undefined` for a file that can't be read, which whoever opens it next reports. */
 async function fileDigest(path: string): Promise<string | undefined> {
-  const hash = createHash("sha256");
   try {
-    for await (const part of createReadStream(path, { highWaterMark: READ_BYTES })) hash.update(part);
+    const file = await open(path, "r");
+    try {
+      return await digestOf(file);
+    } finally {
+      await file.close();
+    }
   } catch {
     return undefined;
   }
-  return hash.digest("hex");
+}
+
+/** Through one buffer: a stream makes a new one for each part, and they pile up to the file's size until they are collected. */
+async function digestOf(file: FileHandle): Promise<string> {
+  const hash = createHash("sha256");
+  const buffer = Buffer.alloc(READ_BYTES);
+  for (;;) {
+    const { bytesRead } = await file.read(buffer, 0, READ_BYTES, null);
+    if (bytesRead === 0) return hash.digest("hex");
+    hash.update(buffer.subarray(0, bytesRead));
+  }
 }
