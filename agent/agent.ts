@@ -189,11 +189,24 @@ async function loadTrusted(
 ): Promise<TrustedRepository> {
   const stored = await store.loadTrusted(repository);
   const provisionedRoot = await readFile(rootFile);
-  const { trusted, droppedRoles } = loadTrustedRepository(repository, provisionedRoot, stored, verifier);
+  const { trusted, droppedRoles } = loadFrom(rootFile, () =>
+    loadTrustedRepository(repository, provisionedRoot, stored, verifier),
+  );
   if (droppedRoles.length > 0) {
     log("warning", `stored ${repository} metadata is not trusted any more: ${droppedRoles.join(", ")}`);
   }
   return trusted;
+}
+
+/** Only the provisioned root can make that fail: names its file, and where a good one is. */
+function loadFrom<T>(rootFile: string, load: () => T): T {
+  try {
+    return load();
+  } catch (error) {
+    if (!(error instanceof OtaError)) throw error;
+    const message = `${rootFile} is no root to trust (${error.message}): copy 1.root.json from the operator's repository again`;
+    throw new OtaError(error.code, message, { cause: error });
+  }
 }
 
 /** Changes with each boot of the machine, so that an operator can tell a restart of the agent from one of the device. */

@@ -69,6 +69,10 @@ export async function runAgentCommand(
     config = await loadConfig(options.config);
   } catch (error) {
     reportFailure(error, options.json, log, io);
+    const isDefaultMissing = options.config === DEFAULT_CONFIG && error instanceof AgentError;
+    if (isDefaultMissing && error.code === "config/unreadable" && !options.json) {
+      io.stderr.write("--config FILE names another one\n");
+    }
     return error instanceof AgentError && error.code.startsWith("config/") ? 2 : 1;
   }
   if (options.check) {

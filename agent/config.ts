@@ -119,7 +119,7 @@ const NAME_FORM = "names are 1 to 64 of a-z, 0-9, _ and -, the first no _ or -";
 
 function checkedName(table: TableReader, key: string, isName: (text: string) => boolean): string {
   const name = table.string(key);
-  if (!isName(name)) throw table.wrongValue(key, `is no such name; ${NAME_FORM}`);
+  if (!isName(name)) throw table.wrongValue(key, `is "${name}"; ${NAME_FORM}`);
   return name;
 }
 
@@ -234,7 +234,8 @@ async function readConfigText(path: string): Promise<string> {
     if (size > MAX_TOML_BYTES) throw new Error(`it is larger than ${MAX_TOML_BYTES} bytes`);
     return await readFile(path, "utf8");
   } catch (error) {
-    const message = `cannot read ${path}: ${messageOf(error)}`;
+    const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT";
+    const message = isMissing ? `there is no file ${path}` : `cannot read ${path}: ${messageOf(error)}`;
     throw new AgentError("config/unreadable", message, { cause: error });
   }
 }

@@ -24,8 +24,12 @@ export function createLog(writer: LineWriter, json: boolean, now: () => Date = (
 }
 
 function humanLine(time: string, level: LogLevel, message: string, details: LogDetails): string {
+  const { module, version } = details;
+  // What the message begins with is not said again behind it.
+  const isSaid = (name: string): boolean =>
+    ["module", "version", "event"].includes(name) && message.startsWith(`${module}@${version} `);
   const facts = Object.entries(details)
-    .filter(([, value]) => value !== undefined)
+    .filter(([name, value]) => value !== undefined && !isSaid(name))
     .map(([name, value]) => ` ${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
   return oneLine(`${time} ${level.padEnd(7)} ${message}${facts.join("")}`);
 }

@@ -33,7 +33,7 @@ export function connectionError(error: unknown, address: BrokerAddress): FleetEr
     const who = address.username === undefined ? "without a user name" : `as user "${address.username}"`;
     return new FleetError(
       "fleet/broker-refused",
-      `${address.url} refused us ${who} (${reason}): check user name, password and client certificate`,
+      `${address.url} refused us ${who} (${reason}): check ${address.username === undefined ? "--username" : "user name"}, password and client certificate`,
       { cause: error },
     );
   }

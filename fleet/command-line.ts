@@ -125,7 +125,14 @@ export async function brokerAddressOf(call: CommandCall, { settings }: Repositor
     );
   }
   const username = call.text("username") ?? broker.username;
-  const password = await readPassword(call, broker.passwordFile);
+  if (username === undefined && call.text("password-file") !== undefined) {
+    throw new FleetError(
+      "fleet/usage",
+      "--password-file needs --username beside it, or username in skerry.toml",
+    );
+  }
+  // Brokers close a connection without a word if a password comes without a name; without either they say what is missing.
+  const password = username === undefined ? undefined : await readPassword(call, broker.passwordFile);
   const [ca, cert, key] = await Promise.all([
     readCredential(call.text("cafile") ?? broker.caFile),
     readCredential(call.text("cert") ?? broker.certFile),

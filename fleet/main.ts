@@ -41,7 +41,10 @@ export async function runFleetCommand(argv: readonly string[], io: FleetIo): Pro
 function report(error: unknown, command: FleetCommand, io: FleetIo): number {
   if (!(error instanceof FleetError || error instanceof OtaError)) throw error;
   if (error.code === "fleet/usage") {
-    io.stderr.write(`error: ${error.message}\n\n${command.usage}`);
+    // The synopsis only: the whole help would move the error out of sight.
+    const [synopsis = ""] = command.usage.split("\n\n", 1);
+    const [, name = ""] = /^usage: skerry (\S+)/.exec(synopsis) ?? [];
+    io.stderr.write(`error: ${error.message}\n\n${synopsis}\n\nskerry ${name} --help tells the options\n`);
     return 2;
   }
   io.stderr.write(`error: ${error.message} (${error.code})\n`);

@@ -24,6 +24,11 @@ export async function syncRepository(
 /** Tells a person what a sync did. */
 export function printSyncReport(output: TextOutput, address: BrokerAddress, report: SyncReport): void {
   const { blobsTotal, blobsPublished, blobBytesPublished, metadataPublished, rootsCleared } = report;
+  if (blobsPublished + metadataPublished.length + rootsCleared.length === 0) {
+    const what = blobsTotal === 0 ? "the metadata" : `the metadata and ${count(blobsTotal, "blob")}`;
+    output.write(`${address.url}: nothing to publish, it holds ${what}; verified by reading back\n`);
+    return;
+  }
   const blobs =
     blobsTotal === 0
       ? ""

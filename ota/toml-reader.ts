@@ -46,6 +46,8 @@ export class TableReader {
   readonly #path: TomlPath;
   readonly #asked = new Set<string>();
   readonly #inner: TableReader[] = [];
+  /** Of a table that is absent: the error for a key beside it that reads like its name. */
+  #mistypedName: () => Error | undefined = () => undefined;
 
   constructor(document: TomlDocument, table: TomlTable, path: TomlPath) {
     this.#document = document;
@@ -148,7 +150,9 @@ export class TableReader {
     const table = this.#read(key, [{}], (value) =>
       isTable(value) ? { right: value } : { wrong: "must be a table" },
     );
-    return this.#open(table, [key]);
+    const inner = this.#open(table, [key]);
+    if (this.#table[key] === undefined) inner.#mistypedName = () => this.#mistyped(key);
+    return inner;
   }
 
   /** An array of tables (`[[key]]`); absent counts as none. */
@@ -208,18 +212,24 @@ export class TableReader {
     throw this.#document.errorAt("wrong-value", path, `"${key}"${item}${this.#place()} ${converted.wrong}`);
   }
 
-  /** A missing key beside one that reads like it is that one, mistyped. */
   #missing(key: string): Error {
+    return (
+      this.#mistypedName() ??
+      this.#mistyped(key) ??
+      this.#document.errorAt("missing-key", this.#path, `"${key}"${this.#place()} is missing`)
+    );
+  }
+
+  /** A missing key beside one that reads like it is that one, mistyped. */
+  #mistyped(key: string): Error | undefined {
     const unasked = this.keys().filter((present) => !this.#asked.has(present));
     const mistyped = nearestName(key, unasked);
-    if (mistyped !== undefined) {
-      return this.#document.errorAt(
-        "unknown-key",
-        [...this.#path, mistyped],
-        `unknown key "${mistyped}"${this.#place()}; did you mean "${key}"?`,
-      );
-    }
-    return this.#document.errorAt("missing-key", this.#path, `"${key}"${this.#place()} is missing`);
+    if (mistyped === undefined) return undefined;
+    return this.#document.errorAt(
+      "unknown-key",
+      [...this.#path, mistyped],
+      `unknown key "${mistyped}"${this.#place()}; did you mean "${key}"?`,
+    );
   }
 
   #unknownKeys(): { path: TomlPath; what: string }[] {

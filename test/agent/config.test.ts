@@ -118,8 +118,8 @@ const WRONG: readonly {
     rule: "an unknown table",
     from: "[trust]",
     to: "[trusted]",
-    code: "config/missing-key",
-    says: /"image_root" in \[trust\] is missing/,
+    code: "config/unknown-key",
+    says: /unknown key "trusted"; did you mean "trust"\?/,
   },
   {
     rule: "an unknown key of the broker",

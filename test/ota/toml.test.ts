@@ -185,6 +185,13 @@ test("a missing key beside one that reads like it is reported as mistyped", asyn
   );
 });
 
+test("a missing table beside one that reads like it is reported as mistyped", async (t) => {
+  t.is(
+    await readProblem(t, `a = 1\n[brokr]\nurl = "x"\n`, (root) => root.table("broker").string("url")),
+    'device.toml:2: unknown key "brokr"; did you mean "broker"?',
+  );
+});
+
 test("a missing key is reported with the line of its table", async (t) => {
   t.is(
     await readProblem(t, `a = 1\n[broker]\nport = 1\n`, (root) => root.table("broker").string("url")),
