@@ -92,15 +92,11 @@ function unsupportedImport(name: string, kind: string): ComponentError {
  */
 function own(object: unknown, key: string): unknown {
   if ((typeof object !== "object" && typeof object !== "function") || object === null) return undefined;
-  for (let holder: object | null = object; holder !== null; holder = Reflect.getPrototypeOf(holder)) {
-    if (holder === Object.prototype || holder === Function.prototype) return undefined;
-    if (Object.hasOwn(holder, key)) {
-      const value: unknown = Reflect.get(object, key);
-      const isClassOfHolder = typeof value === "function" && value.prototype === holder;
-      return isClassOfHolder ? undefined : value;
-    }
-  }
-  return undefined;
+  let holder: object | null = object;
+  while (holder !== null && !Object.hasOwn(holder, key)) holder = Object.getPrototypeOf(holder);
+  if (holder === null || holder === Object.prototype || holder === Function.prototype) return undefined;
+  const value: unknown = Reflect.get(object, key);
+  return typeof value === "function" && value.prototype === holder ? undefined : value;
 }
 
 /** An interface in an interface: an object, not a function with what functions have. */
@@ -207,7 +203,7 @@ export function hostCall(name: string, source: HostSource): ((...args: unknown[]
   if (typeof own(Class.prototype, key) !== "function") return undefined;
   return (self, ...args) => {
     // A component declares which functions return what: any object of the host could come back as any resource.
-    if (!(self instanceof Class)) throw new TypeError(`${source.name}#${name} was called on something else`);
+    if (!(self instanceof Class)) throw new TypeError(`${name}: wrong object`);
     return Reflect.apply(Reflect.get(self, key), self, args);
   };
 }

@@ -78,9 +78,7 @@ export class LiftLowerContext {
   takeCopy(byteLength: number): void {
     this.#copiedBytes += byteLength;
     if (this.#copiedBytes > MAX_OVERLAPPING_BYTES && this.#copiedBytes > this.bytes.length)
-      raiseTrap(
-        `strings and lists of one call that overlap have more than ${MAX_OVERLAPPING_BYTES} bytes together`,
-      );
+      raiseTrap("overlapping strings and lists are too long");
   }
 
   /** Has the guest allocate `byteLength` bytes; traps when what it returns is misaligned or out of bounds. */

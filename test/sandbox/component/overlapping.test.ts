@@ -44,7 +44,7 @@ for (const element of ["(list u8)", "string"]) {
     t.deepEqual(counts, [most, most]);
     t.throws(() => within(ELEMENTS, PAGE_BYTES), {
       name: "Trap",
-      message: /strings and lists of one call that overlap/,
+      message: /overlapping strings and lists are too long/,
     });
     t.is(counts.length, 2);
   });
