@@ -53,7 +53,7 @@ interface HostSource {
 export function importMissing(names: readonly string[]): ComponentError {
   return new ComponentError(
     "component/import-missing",
-    `the component imports ${names.join(", ")}, which the host does not supply; grant it, or build without it`,
+    `the component imports ${names.join(", ")}, which the host does not have; build without it`,
   );
 }
 
@@ -91,18 +91,14 @@ function unsupportedImport(name: string, kind: string): ComponentError {
  * object or function (`toString`, `call`), nor a class by its `constructor`, from which JavaScript's own `Function` is one step.
  */
 function own(object: unknown, key: string): unknown {
-  if ((typeof object !== "object" && typeof object !== "function") || object === null) return undefined;
-  let holder: object | null = object;
+  const from: object = Object(object);
+  // Of a primitive value, `Object` makes another one.
+  if (from !== object) return undefined;
+  let holder: object | null = from;
   while (holder !== null && !Object.hasOwn(holder, key)) holder = Object.getPrototypeOf(holder);
   if (holder === null || holder === Object.prototype || holder === Function.prototype) return undefined;
-  const value: unknown = Reflect.get(object, key);
+  const value: unknown = Reflect.get(from, key);
   return typeof value === "function" && value.prototype === holder ? undefined : value;
-}
-
-/** An interface in an interface: an object, not a function with what functions have. */
-function innerInterface(object: unknown, name: string): unknown {
-  const value = own(object, name);
-  return typeof value === "object" ? value : undefined;
 }
 
 /** Evaluates an instance type against a host's object (Explainer.md: `instancetype`). */
@@ -151,7 +147,7 @@ function hostExport(name: string, type: ExternType, scope: TypeScope, source: Ho
         return { sort: "type", value: at(scope.types, type.bound.type, "type") };
       return { sort: "type", value: hostResource(name) };
     case "instance": {
-      const inner = { name: `${source.name}/${name}`, value: innerInterface(source.value, name) };
+      const inner = { name: `${source.name}/${name}`, value: own(source.value, name) };
       return { sort: "instance", value: hostInstance(at(scope.types, type.type, "type"), inner) };
     }
     default:
@@ -203,7 +199,7 @@ export function hostCall(name: string, source: HostSource): ((...args: unknown[]
   if (typeof own(Class.prototype, key) !== "function") return undefined;
   return (self, ...args) => {
     // A component declares which functions return what: any object of the host could come back as any resource.
-    if (!(self instanceof Class)) throw new TypeError(`${name}: wrong object`);
+    if (!(self instanceof Class)) throw new TypeError(name);
     return Reflect.apply(Reflect.get(self, key), self, args);
   };
 }

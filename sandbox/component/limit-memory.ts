@@ -75,8 +75,7 @@ export class CoreLimitPlan {
     if (this.#left.pages < 0 || this.#left.elements < 0) {
       throw new ComponentError(
         "component/limit-exceeded",
-        `the core module at offset ${module.offset} is instantiated several times, and its memories or tables ` +
-          "together exceed the limit; grant more memory",
+        `the core module at offset ${module.offset} is instantiated too often for its memories or tables; grant more`,
       );
     }
     return limits;
@@ -97,7 +96,7 @@ function shareOut(limits: readonly CoreLimits[], budget: number, unit: string): 
   if (left < 0) {
     throw new ComponentError(
       "component/limit-exceeded",
-      `the component needs at least ${budget - left} ${unit} and may have ${budget}; grant more, or build it for less`,
+      `the component needs at least ${budget - left} ${unit} and may have ${budget}; grant more or build it for less`,
     );
   }
   const maxima = limits.map((one) => one.minimum);
