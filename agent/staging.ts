@@ -14,6 +14,7 @@ import { checkCoreModules, compileComponent } from "../sandbox/component/index.t
 import { checkExports, planImports } from "../sandbox/imports.ts";
 import type { ModuleGrants } from "../sandbox/module-spec.ts";
 import { readComponentFile } from "../sandbox/strip.ts";
+import { MAX_STAGED_COMPONENT_BYTES } from "./limits.ts";
 
 /** Throws OtaError "stage/…" for a release that must not be started here. */
 export async function checkStaged(
@@ -37,7 +38,9 @@ export async function checkStaged(
 
 async function describe(name: string, componentPath: string): Promise<ComponentDescription> {
   try {
-    const component = compileComponent(await readComponentFile(componentPath));
+    const component = compileComponent(
+      await readComponentFile(componentPath, { maxBytes: MAX_STAGED_COMPONENT_BYTES }),
+    );
     checkCoreModules(component);
     return component.description;
   } catch (error) {
