@@ -102,7 +102,11 @@ async function startOn(
     status: { agent: VERSION, bootId: await readBootId(), groups: settings.groups },
     onState: (state) => {
       logLinkState(state, log);
-      if (state.kind === "connected") installer.retryNow();
+      if (state.kind === "connected") {
+        installer.retryNow();
+        // A broker that lost everything has it again; so has one that heard another device under this id.
+        reports.stateChanged();
+      }
       // What anybody with the broker's password can do to a device has to be seen where its other refusals are.
       else if (state.reason.code === "link/oversized-packet") reports.failed(state.reason);
     },

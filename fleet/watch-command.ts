@@ -38,7 +38,8 @@ async function runWatch(call: CommandCall): Promise<number> {
       onNews: (news) => stdout.write(`${format(news)}\n`),
       onConnected: () =>
         stderr.write(`watching fleet "${repository.settings.fleet}" on ${address.url}; Ctrl-C ends\n`),
-      onDisconnected: (error) => stderr.write(`${error.message} (${error.code}); connecting again\n`),
+      onDisconnected: ({ code }) =>
+        stderr.write(`The connection to ${address.url} ended (${code}); connecting again\n`),
       signal: call.io.signal ?? interrupt.signal,
     });
   } finally {

@@ -50,6 +50,21 @@ test("the committed version is taken up before there is a broker, and publishes 
   await device.expectServing(t, "1.2.0");
 });
 
+test("a broker that lost everything has the device's state again when the device is back", async (t) => {
+  if (!requireTool(t, "mosquitto", "mosquitto_passwd")) return;
+  const broker = await startGuardedBroker();
+  t.teardown(broker.mosquitto.dispose);
+  const device = await Device.running(t, broker);
+  // Until it is there, it would come anyway.
+  await device.untilState("1.0.0 committed", ({ phase }) => phase === "committed");
+  await broker.mosquitto.stop();
+  const from = device.reports.count;
+  await broker.mosquitto.start();
+  await device.rig.reconnect();
+  const { payload } = await device.reports.until("the state", ({ topic }) => topic === "state", from);
+  t.like(JSON.parse(payload), { modules: { [MODULE]: { running: "1.0.0", phase: "committed" } } });
+});
+
 test("the status is retained: online, offline by the last will when the agent is killed, offline when it stops", async (t) => {
   const setting = await settledDevice(t);
   if (setting === undefined) return;
