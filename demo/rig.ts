@@ -16,6 +16,7 @@ import type { Repository } from "../fleet/repository.ts";
 import type { SyncOptions } from "../fleet/sync.ts";
 import type { PlanOptions } from "../fleet/sync-plan.ts";
 import { syncRepository } from "../fleet/synchronize.ts";
+import { clearFleet } from "./clear-fleet.ts";
 import { type DeviceEvent, parseDeviceEvent } from "./device-events.ts";
 import { deviceToml } from "./device-toml.ts";
 
@@ -63,6 +64,8 @@ export class Rig {
   readonly #options: RigOptions;
   #connection: BrokerConnection;
   #agent: ChildProcess | undefined;
+  /** The last one's end, however it ended. */
+  #sync: Promise<unknown> = Promise.resolve();
 
   private constructor(
     folder: string,
@@ -192,7 +195,9 @@ export class Rig {
   }
 
   async sync(options: PlanOptions & SyncOptions = {}): Promise<void> {
-    await syncRepository(this.repository, addressOf(this.#options), options);
+    const sync = syncRepository(this.repository, addressOf(this.#options), options);
+    this.#sync = sync.catch(() => undefined);
+    await sync;
   }
 
   /** Follows the device over a new connection: the broker was away. */
@@ -210,7 +215,9 @@ export class Rig {
   /** Ends everything and removes the folder and what the broker retains. */
   async close(): Promise<void> {
     await this.stopAgent();
-    if (this.#options.leaveBroker !== true) await this.#clearBroker();
+    // What is still on its way to the broker would stay there.
+    await this.#sync;
+    if (this.#options.leaveBroker !== true) await clearFleet(this.#connection, this.#options.fleet);
     await this.#connection.end();
     await rm(this.folder, { recursive: true, force: true });
   }
@@ -230,20 +237,6 @@ export class Rig {
       if (rest.startsWith("telemetry/")) onTelemetry(rest, text);
       else onReport?.(rest, text, retained);
     });
-  }
-
-  async #clearBroker(): Promise<void> {
-    const retained = new Set<string>();
-    const done = await this.#connection.subscribe(
-      [`skerry/v1/${this.#options.fleet}/#`],
-      (topic, payload) => {
-        if (payload.byteLength > 0) retained.add(topic);
-      },
-    );
-    // The broker's answer to this comes after the retained messages.
-    await this.#connection.publishRetained(`skerry/v1/${this.#options.fleet}/end`, new Uint8Array(0));
-    await done();
-    for (const topic of retained) await this.#connection.publishRetained(topic, new Uint8Array(0));
   }
 }
 
