@@ -32,6 +32,9 @@ export const COMPONENT_FILE = "component.wasm";
 export const CHUNKS_FILE = "component.chunks";
 export const MANIFEST_FILE = "module.toml";
 
+/** The chunk list stays: later downloads take chunks from the component where it lies. */
+const VERSION_FILES: ReadonlySet<string> = new Set([COMPONENT_FILE, CHUNKS_FILE, MANIFEST_FILE]);
+
 /** What a folder is called while it is being removed; a leftover goes with the next clean-up. */
 const REMOVED_SUFFIX = ".removed";
 
@@ -155,6 +158,16 @@ export class Store {
     return (await this.disk.entry(this.#versionDirectory(release)))?.kind === "directory";
   }
 
+  /**
+   * The paths of all version folders, of whatever module: a download takes chunks from their components, by their chunk lists.
+   * Nothing in them is known to be intact, and a clean-up may remove one at any time.
+   */
+  async versionDirectories(): Promise<string[]> {
+    const parent = join(this.#stateDir, "versions");
+    const names = await this.disk.list(parent);
+    return names.filter((name) => !name.endsWith(REMOVED_SUFFIX)).map((name) => join(parent, name));
+  }
+
   /** The folder in which a release is put together. */
   incomingDirectory(release: ReleaseRecord): string {
     return join(this.#stateDir, "incoming", release.component.sha256);
@@ -165,7 +178,7 @@ export class Store {
     const incoming = this.incomingDirectory(release);
     const version = this.#versionDirectory(release);
     for (const name of await this.disk.list(incoming)) {
-      if (name !== COMPONENT_FILE && name !== MANIFEST_FILE) {
+      if (!VERSION_FILES.has(name)) {
         await this.disk.remove(join(incoming, name));
       }
     }

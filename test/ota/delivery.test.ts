@@ -54,6 +54,7 @@ async function assertInstalled(
   t.true(sha256Of(await readFile(store.componentPath(release.release))) === release.release.component.sha256);
   t.deepEqual(new Uint8Array(await readFile(store.manifestPath(release.release))), release.manifest);
   t.deepEqual((await readdir(join(folder, "versions", releaseId(release.release)))).sort(), [
+    "component.chunks",
     "component.wasm",
     "module.toml",
   ]);

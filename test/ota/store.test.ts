@@ -245,3 +245,15 @@ test("what a removal that was cut short left goes with the next clean-up", async
   await (await openStore(disk, folder)).cleanUp((isOf) => isOf(OLD));
   t.deepEqual(await readdir(join(folder, "versions")), []);
 });
+
+test("the version folders of all modules are told for their chunks, but for what is being removed", async (t) => {
+  const folder = await temporaryFolder(t);
+  const store = await openStore(disk, folder);
+  const names = [releaseId(OLD), releaseId(NEW)].sort();
+  for (const name of [...names, `${releaseId(OLD)}.removed`]) await mkdir(join(folder, "versions", name));
+  const told = await store.versionDirectories();
+  t.deepEqual(
+    told.sort(),
+    names.map((name) => join(folder, "versions", name)),
+  );
+});
