@@ -136,7 +136,7 @@ async function startOn(
   const watch = new TrustWatch({
     trusted,
     verifier,
-    device: { id: settings.deviceId, groups: settings.groups },
+    device: { id: settings.deviceId, groups: settings.groups, hardware: settings.hardware },
     now: () => Date.now(),
     save: (repository, role, bytes) => store.saveTrusted(repository, role, bytes),
     requestAgain: () => link.requestMetadata(),

@@ -4,6 +4,7 @@
  *     fleet = "demo"
  *     id = "pi-01"                           # default: the host name, if it can be an id
  *     groups = ["default"]
+ *     hardware = "rpi-4"                     # the kind of hardware, for releases that are not for any; may be left out
  *     state_dir = "/var/lib/skerry"
  *
  *     [broker]
@@ -27,7 +28,7 @@ import { hostname } from "node:os";
 import { basename, dirname, resolve } from "node:path";
 import { type DevicePolicy, parseDevicePolicy, type SerialConfig } from "../devices/policy.ts";
 import { MAX_TOML_BYTES } from "../ota/limits.ts";
-import { isDeviceId, isFleetName, isGroupName } from "../ota/names.ts";
+import { isDeviceId, isFleetName, isGroupName, isHardwareName } from "../ota/names.ts";
 import { parseToml, type TomlDocument, type TomlProblem } from "../ota/toml.ts";
 import { readTable, type TableReader } from "../ota/toml-reader.ts";
 import { checkConfigFiles, type NamedFile } from "./config-files.ts";
@@ -40,6 +41,8 @@ export interface AgentConfig {
   readonly fleet: string;
   readonly deviceId: string;
   readonly groups: readonly string[];
+  /** The kind of hardware that this is, as releases name it. */
+  readonly hardware: string | undefined;
   readonly stateDir: string;
   readonly broker: BrokerAccess;
   /** The roots that the device was given, which it trusts first. */
@@ -105,12 +108,15 @@ export async function parseConfig(text: string, path: string, hostName: string):
   const groups = root.strings("groups", { maxItems: MAX_GROUPS }, ["default"]);
   const wrongGroup = groups.find((group) => !isGroupName(group));
   if (wrongGroup !== undefined) throw root.wrongValue("groups", `has "${wrongGroup}"; ${NAME_FORM}`);
+  const hardware = root.keys().includes("hardware")
+    ? checkedName(root, "hardware", isHardwareName)
+    : undefined;
   const stateDir = fileOf(root, "state_dir", "folder") ?? DEFAULT_STATE_DIR;
   const broker = readBroker(root.table("broker"), fileOf);
   const trust = readTrust(root.table("trust"), fileOf);
   const policy = readPolicy(root, document, folder);
   root.finish();
-  return { config: { fleet, deviceId, groups, stateDir, broker, trust, policy }, files };
+  return { config: { fleet, deviceId, groups, hardware, stateDir, broker, trust, policy }, files };
 }
 
 type FileOf = (table: TableReader, key: string, use: NamedFile["use"]) => string | undefined;

@@ -124,7 +124,7 @@ export async function writeTimestamp(signing: Signing, stored: StoredMetadata): 
 type Sign = <Role extends OnlineRole>(
   role: Role,
   previous: ParsedFile<MetadataByRole[Role]> | undefined,
-  build: (fields: CommonFields) => JsonObject,
+  build: (fields: CommonFields, nowMs: number) => JsonObject,
 ) => Promise<ParsedFile<MetadataByRole[Role]>>;
 
 /** Loads the keys for all these roles first: a missing one must not leave a change half written. */
@@ -144,11 +144,12 @@ async function openSigner(
   return async (role, previous, build) => {
     const signer = signers.get(role);
     if (signer === undefined) throw new Error(`no signer was opened for ${role}`);
-    const signed = build({
+    const fields = {
       version: (previous?.metadata.version ?? 0) + 1,
       expiresMs: nowMs + lifetimeMs(repository.settings.expiry, role),
       ...(previous === undefined ? {} : { base: previous.signedJson }),
-    });
+    };
+    const signed = build(fields, nowMs);
     const bytes = await signMetadata(signed, [signer]);
     checkSize(name, role, bytes);
     const file = parseMetadata(name, role, bytes);
@@ -171,8 +172,8 @@ async function signTimestamp(
   sign: Sign,
   stored: StartedMetadata & Pick<StoredMetadata, "targets" | "snapshot">,
 ): Promise<StoredMetadata> {
-  const timestamp = await sign("timestamp", stored.timestamp, (fields) =>
-    timestampJson({ ...fields, snapshot: namedFile(stored.snapshot) }),
+  const timestamp = await sign("timestamp", stored.timestamp, (fields, issuedMs) =>
+    timestampJson({ ...fields, issuedMs, snapshot: namedFile(stored.snapshot) }),
   );
   return { ...stored, timestamp };
 }

@@ -122,14 +122,15 @@ async function addRelease(
 const SIGNING_REFUSED: ReadonlySet<FleetErrorCode> = new Set(["fleet/metadata-too-large", "fleet/key"]);
 
 function releaseTargets(
-  { name, version }: Manifest,
+  { name, version, hardware }: Manifest,
   { files }: StagedRelease,
   release: number,
 ): TargetInfo[] {
   const target = (file: ReleaseFile): TargetInfo => targetInfo(targetPath(name, version, file), files[file]);
   const component = targetPath(name, version, "component.wasm");
+  const forHardware = hardware.length === 0 ? {} : { hardware };
   return [
-    targetInfo(component, files["component.wasm"], { skerry: { release } }),
+    targetInfo(component, files["component.wasm"], { skerry: { release, ...forHardware } }),
     target("component.chunks"),
     target("module.toml"),
   ];

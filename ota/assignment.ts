@@ -29,6 +29,8 @@ export type Assignment =
 export interface DeviceIdentity {
   readonly id: string;
   readonly groups: readonly string[];
+  /** The kind of hardware that it is, as releases name it; undefined where its configuration does not say. */
+  readonly hardware?: string | undefined;
 }
 
 const SALT = /^[0-9a-f]{32}$/;

@@ -42,6 +42,9 @@ export const MAX_DELEGATION_PATHS = 256;
 export const MAX_PENDING_ROOTS = 64;
 export const MAX_PENDING_ROOT_BYTES = 512 * 1024;
 
+/** Kinds of hardware that a release or a delegation is for. */
+export const MAX_HARDWARE_NAMES = 32;
+
 /** A target's path or a metadata file's name, in UTF-16 units. */
 export const MAX_PATH_LENGTH = 256;
 

@@ -7,6 +7,7 @@ import { OtaError } from "./errors.ts";
 import {
   MAX_ENVIRONMENT_VALUE_LENGTH,
   MAX_ENVIRONMENT_VARIABLES,
+  MAX_HARDWARE_NAMES,
   MAX_HEALTH_WINDOW_MS,
   MAX_MEMORY_REQUEST_BYTES,
   MAX_PATH_LENGTH,
@@ -43,6 +44,8 @@ export type Manifest = {
   readonly version: string;
   readonly description: string;
   readonly world: World;
+  /** The kinds of hardware that it is for; any where the list is empty. */
+  readonly hardware: readonly string[];
   readonly request: ModuleRequest;
   readonly env: Readonly<Record<string, string>>;
   /** For reactors. */
@@ -54,6 +57,11 @@ const DEFAULT_MEMORY_REQUEST_BYTES = 4 * 1024 * 1024;
 const DEFAULT_INTERVAL_MS = 1_000;
 const DEFAULT_HEALTH_WINDOW_MS = 10_000;
 const DEVICE_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+const HARDWARE = {
+  pattern: DEVICE_NAME,
+  expected: "the name of a kind of hardware",
+  maxItems: MAX_HARDWARE_NAMES,
+};
 const TOPIC_FILTER = /^[A-Za-z0-9_.-]+(?:\/(?:[A-Za-z0-9_.-]+|\+(?=\/|$)))*(?:\/#)?$/;
 const ENVIRONMENT_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
 
@@ -71,6 +79,7 @@ export async function parseManifest(bytes: Uint8Array, fileName = "module.toml")
     version: root.string("version"),
     description: root.string("description", {}, ""),
     world,
+    hardware: root.strings("hardware", HARDWARE, []),
     request: readRequest(root.table("request")),
     env: readEnvironment(root.table("env")),
     intervalMs: readInterval(root, world),

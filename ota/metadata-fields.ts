@@ -5,7 +5,8 @@
 
 import { OtaError } from "./errors.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
-import { MAX_HASHES, MAX_METADATA_STRING_LENGTH } from "./limits.ts";
+import { MAX_HARDWARE_NAMES, MAX_HASHES, MAX_METADATA_STRING_LENGTH } from "./limits.ts";
+import { isHardwareName } from "./names.ts";
 
 /** One value of a metadata file and where it stands. */
 export interface Field {
@@ -78,6 +79,23 @@ export function readDateTimeMs(field: Field): number {
     throw malformedField(field, "a time such as 2030-01-31T12:00:00Z is expected");
   }
   return timeMs;
+}
+
+/** The member `skerry`, where what TUF does not have is written; an empty object where there is none. */
+export function readExtension(object: JsonObject, place: string): { json: JsonObject; place: string } {
+  const field = member(object, place, "skerry");
+  return { json: field.value === undefined ? {} : readObject(field), place: field.place };
+}
+
+/** The member `hardware` of an extension: the kinds that something is for; undefined for any. */
+export function readHardware(extension: JsonObject, place: string): readonly string[] | undefined {
+  const field = member(extension, place, "hardware");
+  if (field.value === undefined) return undefined;
+  return readArray(field, MAX_HARDWARE_NAMES).map((entry) => {
+    const name = readText(entry);
+    if (!isHardwareName(name)) throw malformedField(entry, "a hardware's name is expected");
+    return name;
+  });
 }
 
 const HASH_NAME = /^[a-z0-9_-]+$/i;

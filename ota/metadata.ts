@@ -1,8 +1,8 @@
 /**
  * The four roles' metadata as types: TUF 1.0.31 §4.3 (root), §4.4 (snapshot), §4.5 (targets), §4.6 (timestamp).
  *
- * Subset: spec_version 1.0.x; no mirrors; `consistent_snapshot` is read and not acted upon, since a topic holds the newest file. Delegations
- * parse and are kept; `resolve-target.ts` does not follow them yet. Parsing is in `parse-metadata.ts`, writing in `sign-metadata.ts`.
+ * Subset: spec_version 1.0.x; no mirrors. With `consistent_snapshot` the files may stand on versioned topics as well (`trust-state.ts`).
+ * Delegations are followed in `resolve-target.ts`. Parsing is in `parse-metadata.ts`, writing in `sign-metadata.ts`.
  */
 
 import type { JsonObject } from "./json.ts";
@@ -50,6 +50,11 @@ export interface MetadataFile {
 export interface Timestamp extends CommonMetadata {
   readonly type: "timestamp";
   readonly snapshot: MetadataFile;
+  /**
+   * When it was signed, in milliseconds since 1970: the time that a device without a trustworthy clock goes by. From `skerry.issued`,
+   * which TUF does not have; undefined where a repository does not state it.
+   */
+  readonly issuedMs: number | undefined;
 }
 
 export interface Snapshot extends CommonMetadata {
@@ -73,8 +78,11 @@ export interface TargetInfo {
 
 /** A delegation to another targets role, §4.5. */
 export interface Delegation extends RoleKeys {
+  /** Fit for a topic (`isDelegatedRole`). */
   readonly name: string;
   readonly terminating: boolean;
+  /** The hardware that it holds for (Uptane 2.1, "Metadata about delegations"); undefined for any. From `skerry.hardware`. */
+  readonly hardware: readonly string[] | undefined;
   readonly matches:
     | { readonly kind: "paths"; readonly patterns: readonly string[] }
     | { readonly kind: "hash-prefixes"; readonly prefixes: readonly string[] };

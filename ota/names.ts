@@ -28,6 +28,21 @@ export function isGroupName(text: string): boolean {
   return NAME.test(text);
 }
 
+/** Whether the text names a kind of hardware, as a device's configuration and a manifest do. */
+export function isHardwareName(text: string): boolean {
+  return NAME.test(text);
+}
+
+const RESERVED_ROLES: ReadonlySet<string> = new Set(["root", "timestamp", "snapshot", "targets", "mirrors"]);
+
+/**
+ * Whether the text may name a delegated targets role: it is the last level of its topic and the name of its file as it stands. A dot would make
+ * `2.root` of it, an upper-case letter two files of one name where a file system does not tell them apart.
+ */
+export function isDelegatedRole(text: string): boolean {
+  return NAME.test(text) && !RESERVED_ROLES.has(text);
+}
+
 /** Whether the text names a module, as `publisher/name`. */
 export function isModuleName(text: string): boolean {
   return MODULE.test(text);

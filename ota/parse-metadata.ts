@@ -25,7 +25,9 @@ import {
   member,
   readArray,
   readBoolean,
+  readDateTimeMs,
   readEntries,
+  readExtension,
   readHashes,
   readInteger,
   readObject,
@@ -148,7 +150,23 @@ function readTimestamp(signed: JsonObject, place: string): Timestamp {
   if (name !== "snapshot.json" || snapshot === undefined) {
     throw malformedField(meta, "exactly snapshot.json is expected");
   }
-  return { type: "timestamp", ...readCommon(signed, place), snapshot: readMetadataFile(snapshot) };
+  const common = readCommon(signed, place);
+  return {
+    type: "timestamp",
+    ...common,
+    snapshot: readMetadataFile(snapshot),
+    issuedMs: readIssued(signed, place, common.expiresMs),
+  };
+}
+
+function readIssued(signed: JsonObject, place: string, expiresMs: number): number | undefined {
+  const extension = readExtension(signed, place);
+  const issued = member(extension.json, extension.place, "issued");
+  if (issued.value === undefined) return undefined;
+  const issuedMs = readDateTimeMs(issued);
+  // Otherwise one slip at signing would make every file look expired, this one first.
+  if (issuedMs >= expiresMs) throw malformedField(issued, "a time before the expiry is expected");
+  return issuedMs;
 }
 
 function readSnapshot(signed: JsonObject, place: string): Snapshot {

@@ -13,11 +13,14 @@ import {
   readArray,
   readBoolean,
   readEntries,
+  readExtension,
+  readHardware,
   readHashes,
   readInteger,
   readObject,
   readText,
 } from "./metadata-fields.ts";
+import { isDelegatedRole } from "./names.ts";
 
 /** The `signed` object of a targets file. */
 export function readTargets(signed: JsonObject, place: string): Targets {
@@ -63,6 +66,13 @@ function readDelegations(field: Field): Delegations {
   return { keys: readKeys(member(object, field.place, "keys")), roles };
 }
 
+const HASH_PREFIX_FORM = "up to 64 hexadecimal digits in lower case are expected";
+const isHashPrefix = (text: string): boolean => /^[0-9a-f]{1,64}$/.test(text);
+
+/** Brackets and a backslash mean something to some readers of §4.5's patterns and nothing to others: two clients would find two files. */
+const PATTERN_FORM = "a path with * and ? as the only wildcards is expected";
+const isPathPattern = (text: string): boolean => text !== "" && !/[[\]\\{}]/.test(text);
+
 function readDelegation(field: Field): Delegation {
   const object = readObject(field);
   const paths = member(object, field.place, "paths");
@@ -71,15 +81,26 @@ function readDelegation(field: Field): Delegation {
   if ((paths.value === undefined) === (prefixes.value === undefined)) {
     throw malformedField(field, "exactly one of paths and path_hash_prefixes is expected");
   }
-  const read = (list: Field) =>
-    readArray(list, MAX_DELEGATION_PATHS).map((entry) => readText(entry, MAX_PATH_LENGTH));
+  const read = (list: Field, isRight: (text: string) => boolean, expected: string) =>
+    readArray(list, MAX_DELEGATION_PATHS).map((entry) => {
+      const text = readText(entry, MAX_PATH_LENGTH);
+      if (!isRight(text)) throw malformedField(entry, expected);
+      return text;
+    });
+  const nameField = member(object, field.place, "name");
+  const name = readText(nameField, MAX_PATH_LENGTH);
+  if (!isDelegatedRole(name)) {
+    throw malformedField(nameField, "up to 64 of a-z, 0-9, _ and - are expected, and no role of the root's");
+  }
+  const extension = readExtension(object, field.place);
   return {
-    name: readText(member(object, field.place, "name"), MAX_PATH_LENGTH),
+    name,
+    hardware: readHardware(extension.json, extension.place),
     ...readRoleKeys(field),
     terminating: terminating.value !== undefined && readBoolean(terminating),
     matches:
       paths.value === undefined
-        ? { kind: "hash-prefixes", prefixes: read(prefixes) }
-        : { kind: "paths", patterns: read(paths) },
+        ? { kind: "hash-prefixes", prefixes: read(prefixes, isHashPrefix, HASH_PREFIX_FORM) }
+        : { kind: "paths", patterns: read(paths, isPathPattern, PATTERN_FORM) },
   };
 }

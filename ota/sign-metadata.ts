@@ -6,7 +6,7 @@
 
 import { createHash } from "node:crypto";
 
-import { canonicalJson, type JsonObject } from "./json.ts";
+import { canonicalJson, isJsonObject, type JsonObject } from "./json.ts";
 import type { PublicKey } from "./keys.ts";
 import { ROLE_NAMES, type RoleKeys, type RoleName, type TargetInfo } from "./metadata.ts";
 import type { Signer } from "./signature.ts";
@@ -47,14 +47,35 @@ export interface NamedFile {
   readonly bytes: Uint8Array;
 }
 
-/** The `signed` object of a timestamp that names a snapshot. */
-export function timestampJson(fields: CommonFields & { readonly snapshot: NamedFile }): JsonObject {
-  return { ...commonJson("timestamp", fields), meta: { "snapshot.json": fileJson(fields.snapshot) } };
+/**
+ * The `signed` object of a timestamp that names a snapshot. `issuedMs`, milliseconds since 1970, is when it is signed: devices without
+ * a trustworthy clock go by it.
+ */
+export function timestampJson(
+  fields: CommonFields & { readonly snapshot: NamedFile; readonly issuedMs?: number },
+): JsonObject {
+  const { issuedMs } = fields;
+  const before = fields.base?.["skerry"];
+  const skerry = {
+    ...(isJsonObject(before) ? before : {}),
+    ...(issuedMs === undefined ? {} : { issued: dateTime(issuedMs) }),
+  };
+  return {
+    ...commonJson("timestamp", fields),
+    ...(Object.keys(skerry).length === 0 ? {} : { skerry }),
+    meta: { "snapshot.json": fileJson(fields.snapshot) },
+  };
 }
 
-/** The `signed` object of a snapshot that names the top-level targets. */
-export function snapshotJson(fields: CommonFields & { readonly targets: NamedFile }): JsonObject {
-  return { ...commonJson("snapshot", fields), meta: { "targets.json": fileJson(fields.targets) } };
+/** The `signed` object of a snapshot that names the top-level targets and those of delegated roles, by role. */
+export function snapshotJson(
+  fields: CommonFields & { readonly targets: NamedFile; readonly delegated?: ReadonlyMap<string, NamedFile> },
+): JsonObject {
+  const delegated = Array.from(fields.delegated ?? [], ([role, file]) => [`${role}.json`, fileJson(file)]);
+  return {
+    ...commonJson("snapshot", fields),
+    meta: { "targets.json": fileJson(fields.targets), ...Object.fromEntries(delegated) },
+  };
 }
 
 /** The `signed` object of a targets file. Delegations, if any, come with `base`. */
@@ -93,8 +114,12 @@ function commonJson(type: RoleName, fields: CommonFields): JsonObject {
     _type: type,
     spec_version: SPEC_VERSION,
     version: fields.version,
-    expires: `${new Date(fields.expiresMs).toISOString().slice(0, 19)}Z`,
+    expires: dateTime(fields.expiresMs),
   };
+}
+
+function dateTime(timeMs: number): string {
+  return `${new Date(timeMs).toISOString().slice(0, 19)}Z`;
 }
 
 function fileJson({ version, bytes }: NamedFile): JsonObject {

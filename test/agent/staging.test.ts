@@ -9,6 +9,7 @@ const MANIFEST = {
   name: "acme/large",
   version: "1.0.0",
   description: "",
+  hardware: [],
   world: "command",
   request: { sensor: [], serial: [], publish: [], memoryBytes: 65_536, storageBytes: 0 },
   env: {},

@@ -30,6 +30,7 @@ require = ["health", "telemetry"]
     version: "1.0.0",
     description: "d",
     world: "reactor",
+    hardware: [],
     request: {
       sensor: ["ambient"],
       serial: ["modbus0"],

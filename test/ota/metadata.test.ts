@@ -157,6 +157,31 @@ const MALFORMED: readonly BadMember[] = [
     ["signed", "delegations"],
     delegations({ ...DELEGATION, path_hash_prefixes: ["0"] }),
   ],
+  [
+    "a hash prefix in capitals",
+    "targets",
+    ["signed", "delegations"],
+    delegations({ name: "bin-a", keyids: [SHA256], threshold: 1, path_hash_prefixes: ["A"] }),
+  ],
+  [
+    "a pattern that not every client reads alike",
+    "targets",
+    ["signed", "delegations"],
+    delegations({ ...DELEGATION, paths: ["acme/[ab]*"] }),
+  ],
+  [
+    "a delegation for hardware that is no name",
+    "targets",
+    ["signed", "delegations"],
+    delegations({ ...DELEGATION, skerry: { hardware: ["RPi 4"] } }),
+  ],
+  ["a time of signing that is none", "timestamp", ["signed", "skerry"], { issued: "yesterday" }],
+  [
+    "a time of signing after its expiry",
+    "timestamp",
+    ["signed", "skerry"],
+    { issued: new Date(NEXT_YEAR_MS).toISOString().replace(".000", "") },
+  ],
   ["two delegations of one name", "targets", ["signed", "delegations"], delegations(DELEGATION, DELEGATION)],
 ];
 
@@ -247,6 +272,35 @@ test("members that this client does not know are kept when a file is written aga
   });
 });
 
+test("a timestamp says when it was issued, or does not", async (t) => {
+  const { timestamp } = await files();
+  t.like(parse("timestamp", timestamp).metadata, { issuedMs: undefined });
+  const issued = withMember(timestamp, ["signed", "skerry"], { issued: "2030-05-31T12:00:00Z", "x-more": 1 });
+  t.like(parse("timestamp", issued).metadata, { issuedMs: Date.parse("2030-05-31T12:00:00Z") });
+});
+
+for (const [what, name] of [
+  ["a root's role", "targets"],
+  ["a dot, as in 2.root", "2.root"],
+  ["a topic's separator", "acme/team"],
+  ["a wildcard", "acme+"],
+  ["upper case", "Acme"],
+  ["nothing", ""],
+] as const) {
+  test(`a delegated role whose name has ${what} is refused: it becomes a topic and a file`, async (t) => {
+    const { targets } = await files();
+    const odd = withMember(targets, ["signed", "delegations"], delegations({ ...DELEGATION, name }));
+    t.throws(() => parse("targets", odd), { instanceOf: OtaError, code: "trust/malformed" });
+  });
+}
+
+test("a delegation may be for some hardware only", async (t) => {
+  const { targets } = await files();
+  const some = delegations({ ...DELEGATION, skerry: { hardware: ["rpi-4"] } });
+  const { metadata } = parse("targets", withMember(targets, ["signed", "delegations"], some));
+  t.deepEqual(metadata.type === "targets" && metadata.delegations?.roles[0]?.hardware, ["rpi-4"]);
+});
+
 test("delegations parse, by paths and by hash prefixes, in their order", async (t) => {
   const bins = { name: "bins", keyids: [SHA256], threshold: 2, path_hash_prefixes: ["0", "1"] };
   const { targets } = await files();
@@ -258,6 +312,7 @@ test("delegations parse, by paths and by hash prefixes, in their order", async (
   t.deepEqual(metadata.delegations?.roles, [
     {
       name: "bins",
+      hardware: undefined,
       keyIds: [SHA256],
       threshold: 2,
       terminating: false,
@@ -265,6 +320,7 @@ test("delegations parse, by paths and by hash prefixes, in their order", async (
     },
     {
       name: "acme",
+      hardware: undefined,
       keyIds: [SHA256],
       threshold: 1,
       terminating: true,
