@@ -17,6 +17,7 @@ import { createNodeDisk } from "../ota/node-disk.ts";
 import { createVerifier, type SignatureVerifier } from "../ota/signature.ts";
 import { openStore, type Store } from "../ota/store.ts";
 import type { TrustedRepository } from "../ota/trust-state.ts";
+import type { ModuleLimits } from "../sandbox/module-spec.ts";
 import { answerCommand } from "./commands.ts";
 import { type AgentConfig, loadConfig } from "./config.ts";
 import { messageOf } from "./errors.ts";
@@ -35,6 +36,8 @@ export interface AgentHooks {
   /** Every payload of a download, too, when it has been dealt with. */
   readonly onBlob?: (sizeBytes: number) => void;
   readonly log?: Log;
+  /** What modules may use instead of the defaults of sandbox/limits.ts: a test of deadlines need not wait for them. */
+  readonly moduleLimits?: ModuleLimits;
 }
 
 export interface RunningAgent {
@@ -125,6 +128,8 @@ async function startOn(
     log,
     sendTelemetry: (module, path, payload) => reports.telemetry(module, path, payload),
     sendLog: (module, level, text) => reports.moduleLog(module, level, text),
+    sendLimited: (module, version, code, message) => reports.limited(module, version, code, message),
+    ...(hooks.moduleLimits === undefined ? {} : { moduleLimits: hooks.moduleLimits }),
   });
   const installer = new Installer({
     store,

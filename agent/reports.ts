@@ -20,7 +20,8 @@ export interface AgentEvent {
   readonly device: string;
   readonly module: string | null;
   readonly version: string | null;
-  readonly event: InstallEventName;
+  /** A transition of a module, or `limited`: it ran into a limit and goes on. */
+  readonly event: InstallEventName | "limited";
   readonly code?: string;
   readonly message?: string;
   readonly to?: string;
@@ -75,6 +76,11 @@ export class Reports {
     const claimed = claimedReleases(details["claims"]);
     if (claimed.length === 0) this.#event({ ...facts, module: null, version: null });
     for (const { module, version } of claimed) this.#event({ ...facts, module, version });
+  }
+
+  /** A module ran into a limit and goes on. How often that may be told, the sandbox bounds. */
+  limited(module: string, version: string, code: string, message: string): void {
+    this.#event({ event: "limited", module, version, code, message });
   }
 
   /** Something of the device itself failed: its disk, for instance. */

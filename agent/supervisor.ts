@@ -16,6 +16,7 @@ import type {
   LogLevel,
   ModuleEnd,
   ModuleFolder,
+  ModuleLimits,
   ModuleServices,
   ModuleSpec,
   RunningModule,
@@ -38,6 +39,10 @@ export interface SupervisorOptions {
   /** Sends a module's telemetry, `path` as the module names it below `telemetry/`; false if it can't be sent. */
   readonly sendTelemetry: (module: string, path: string, payload: Uint8Array) => boolean;
   readonly sendLog: (module: string, level: LogLevel, text: string) => void;
+  /** Tells of a limit that a module ran into and goes on with. */
+  readonly sendLimited: (module: string, version: string, code: string, message: string) => void;
+  /** What a device's modules may use instead of the sandbox's defaults; memory is the policy's. */
+  readonly moduleLimits?: ModuleLimits;
 }
 
 /** The store's own: other users of the device have no business in modules' data. */
@@ -73,7 +78,7 @@ export class Supervisor implements ModuleRunner {
     // The sandbox is loaded with the first module: an agent that runs none does without it.
     const { startModule } = await import("../sandbox/module-host.ts");
     const spec = {
-      ...specOf(staged, grants, await this.#folders(staged, grants)),
+      ...specOf(staged, grants, await this.#folders(staged, grants), this.#options.moduleLimits),
       isValidated: await this.#validated.holds(manifest.name, staged.componentPath),
     };
     const recent = new RecentLines();
@@ -86,7 +91,10 @@ export class Supervisor implements ModuleRunner {
         recent.add(level, text);
         this.#log(manifest, level, text);
       },
-      limited: (code, message) => this.#log(manifest, "warning", `${code}: ${message}`),
+      limited: (code, message) => {
+        this.#log(manifest, "warning", `${code}: ${message}`);
+        this.#options.sendLimited(manifest.name, manifest.version, code, message);
+      },
       timerFailed: (message) => this.#log(manifest, "warning", `on-timer: ${message}`),
       ended: (end) => {
         this.#logEnd(manifest, end, recent);
@@ -193,6 +201,7 @@ function specOf(
   { manifest, componentPath }: StagedModule,
   grants: Grants,
   folders: readonly ModuleFolder[],
+  limits: ModuleLimits | undefined,
 ): ModuleSpec {
   const { name, version, world, env, intervalMs } = manifest;
   return {
@@ -205,7 +214,7 @@ function specOf(
     folders,
     ...(intervalMs === undefined ? {} : { intervalMs }),
     grants: { sensors: grants.sensors, serial: grants.serial, publish: grants.publish },
-    limits: { memoryBytes: grants.memoryBytes },
+    limits: { ...limits, memoryBytes: grants.memoryBytes },
   };
 }
 

@@ -35,6 +35,7 @@ module = "acme/*"
 sensor = ["ambient"]
 publish = ["telemetry/#"]
 memory = "4MiB"
+storage = "256KiB"
 
 [[grant]]
 module = "acme/modbus"

@@ -11,7 +11,7 @@
  * what a call names is held against the grants afterwards (`host-calls.ts`).
  */
 
-import { SandboxError } from "./errors.ts";
+import { type LimitCode, SandboxError } from "./errors.ts";
 import { MAX_FRAME_BYTES } from "./limits.ts";
 import type { LogLevel, ModuleEnd, ModuleFolder, ModuleGrants, Stdio, World } from "./module-spec.ts";
 
@@ -43,12 +43,20 @@ export type HostReply =
   /** An error code of the WIT interface. */
   | { readonly tag: "error"; readonly code: string };
 
+/** The limits that a worker keeps by itself, beside the log's; the others are the agent's side's to find. */
+export type WorkerLimitCode = Extract<
+  LimitCode,
+  "limit/memory" | "limit/handles" | "limit/storage" | "limit/write-rate"
+>;
+
 export type WorkerMessage =
   /** The worker waits for the reply with this number; there is one such call at a time. */
   | { readonly kind: "call"; readonly sequence: number; readonly request: HostCall }
   | { readonly kind: "log"; readonly level: LogLevel; readonly text: string }
   /** Log lines that the worker itself dropped. */
   | { readonly kind: "log-dropped"; readonly lines: number }
+  /** A limit that the worker keeps, and that the module goes on with. */
+  | { readonly kind: "limited"; readonly code: WorkerLimitCode; readonly message: string }
   /** A reactor is instantiated and `init` is about to be called. */
   | { readonly kind: "initializing" }
   /** Instantiated; for a reactor, `init` has succeeded as well. */
@@ -71,6 +79,8 @@ export interface WorkerStart {
   readonly grants: ModuleGrants;
   readonly memoryBytes: number;
   readonly logLinesPerSecond: number;
+  readonly logBytesPerSecond: number;
+  readonly writtenBytesPerSecond: number;
 }
 
 export type AgentMessage =

@@ -4,22 +4,29 @@
  * What the loader refuses and how a guest traps has its own classes: `component/errors.ts`.
  */
 
-/** A limit that a module ran into. The first four end it, the last three slow it down. */
+/**
+ * A limit that a module ran into. Beyond "memory" and "handles" a module that goes on is told by its own calls (a failed
+ * `memory.grow`, an error code); "deadline" and "heap" end it; the others slow it down.
+ */
 export type LimitCode =
-  /** The component asks for more linear memory, or more tables, than it was granted. */
+  /** The component needs more linear memory, or more tables, than it was granted; or it has used all that it was granted. */
   | "limit/memory"
   /** A call (start, init, on-timer, health) took too long, or a command computed too long between host calls. */
   | "limit/deadline"
-  /** Too many sensors and ports open at a time. */
+  /** Too many sensors and ports, or files and folders, open at a time. */
   | "limit/handles"
   /** The JavaScript heap of the module's worker ran full: handles or host objects without end. */
   | "limit/heap"
   /** More calls of the host's devices than granted per second: they wait. */
   | "limit/host-call-rate"
-  /** More log lines than granted per second: they are dropped and counted. */
+  /** More log lines, or bytes of them, than granted per second: they are dropped and counted. */
   | "limit/log-rate"
   /** More messages, or bytes of them, than granted per second: `publish` answers `rate-limited`. */
-  | "limit/publish-rate";
+  | "limit/publish-rate"
+  /** The private files would be more, larger together or deeper in each other than granted: the call fails with `quota`. */
+  | "limit/storage"
+  /** More was written to the private files than their share of the flash memory's wear: the calls wait. */
+  | "limit/write-rate";
 
 export type SandboxErrorCode =
   | LimitCode

@@ -71,7 +71,7 @@ export class HostCalls {
   /** Answers one call; never rejects, but does not answer any more after `close`. */
   async answer(request: HostCall, payload: Uint8Array): Promise<Reply> {
     // Standard input belongs to whoever runs the module by hand: it is as fast as it comes.
-    const waitMs = request.call === "read-stdin" ? 0 : this.#calls.reserve(performance.now());
+    const waitMs = request.call === "read-stdin" ? 0 : this.#calls.reserve(1, performance.now());
     if (waitMs > 0) {
       const perSecond = this.#limits.hostCallsPerSecond;
       this.#notes.limited("limit/host-call-rate", `more than ${perSecond} calls per second: they wait`);

@@ -18,6 +18,18 @@ export const DEFAULT_HOST_CALLS_PER_SECOND = 200;
 /** Lines of stdout and stderr, per second; further ones are dropped and counted. */
 export const DEFAULT_LOG_LINES_PER_SECOND = 20;
 
+/** Bytes of those lines, in UTF-8, per second; the same. */
+export const DEFAULT_LOG_BYTES_PER_SECOND = 8 * 1024;
+
+/** Log lines and bytes that may come at once, in seconds of their rates: a start prints a banner, a trap its backtrace. */
+export const LOG_BURST_SECONDS = 2;
+
+/** How far the agent's side lets a worker go beyond the log rates that the worker itself keeps, as a factor. */
+export const LOG_SLACK = 4;
+
+/** Between two reports of the same limit of a module, in milliseconds. */
+export const LIMIT_REPORT_PAUSE_MS = 60_000;
+
 /** Messages published, per second; further ones are answered with `rate-limited`. */
 export const DEFAULT_MESSAGES_PER_SECOND = 20;
 
@@ -68,6 +80,16 @@ export const MAX_PATH_BYTES = 4095;
 
 /** Folders that a path goes down at a time: each is open while the path is walked. */
 export const MAX_PATH_DEPTH_LEVELS = 256;
+
+/**
+ * What a module may write to a folder with a quota, in bytes per second and at once: 2.6 GiB a day, so that an SD card
+ * of 8 GB, good for a thousand times its size, lasts eight years. Calls that go beyond it wait.
+ */
+export const DEFAULT_WRITTEN_BYTES_PER_SECOND = 32 * 1024;
+export const WRITTEN_BURST_BYTES = 4 * 1024 * 1024;
+
+/** What a change of a folder's entries, or what is made durable at once, counts as having written, in bytes: a page of flash. */
+export const WRITTEN_PAGE_BYTES = 4096;
 
 /** Folders in each other in a folder with a quota: with names of 255 bytes the agent's own paths to them still fit. */
 export const MAX_FOLDER_DEPTH_LEVELS = 12;

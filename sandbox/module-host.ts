@@ -13,6 +13,7 @@ import { SandboxError, type SandboxErrorCode } from "./errors.ts";
 import { HostCalls } from "./host-calls.ts";
 import { LimitReports } from "./limit-reports.ts";
 import * as limits from "./limits.ts";
+import { LogRate } from "./log-rate.ts";
 import type {
   HealthReport,
   ModuleEnd,
@@ -24,14 +25,10 @@ import type {
 import { parseWorkerMessage } from "./parse-worker-message.ts";
 import { ReactorCalls } from "./reactor-calls.ts";
 import { createWorker, workerStart } from "./start-worker.ts";
-import { TokenBucket } from "./token-bucket.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** Node's timers fire at once beyond this. */
 const LONGEST_TIMER_MS = 0x7fffffff;
-
-/** How far the agent lets a worker go beyond the log rate that the worker itself keeps. */
-const LOG_SLACK = 4;
 
 /**
  * Starts a module in a worker of its own and returns at once; `done` tells how it ended.
@@ -58,7 +55,7 @@ class ModuleHost implements RunningModule {
   readonly #reactor = new ReactorCalls((message) => this.#post(message), this.#watchdog);
   readonly #hostCalls: HostCalls;
   readonly #limitReports: LimitReports;
-  readonly #logLines: TokenBucket;
+  readonly #log: LogRate;
   readonly #callDeadlineMs: number;
   readonly #resolveDone: (end: ModuleEnd) => void;
   #worker: Worker | undefined;
@@ -77,8 +74,10 @@ class ModuleHost implements RunningModule {
     this.#observer = observer;
     this.#callDeadlineMs = spec.limits.callDeadlineMs ?? limits.DEFAULT_CALL_DEADLINE_MS;
     this.#limitReports = new LimitReports((code, message) => observer.limited?.(code, message));
-    const linesPerSecond = LOG_SLACK * (spec.limits.logLinesPerSecond ?? limits.DEFAULT_LOG_LINES_PER_SECOND);
-    this.#logLines = new TokenBucket(linesPerSecond, linesPerSecond, performance.now());
+    this.#log = new LogRate(
+      limits.LOG_SLACK * (spec.limits.logLinesPerSecond ?? limits.DEFAULT_LOG_LINES_PER_SECOND),
+      limits.LOG_SLACK * (spec.limits.logBytesPerSecond ?? limits.DEFAULT_LOG_BYTES_PER_SECOND),
+    );
     this.#hostCalls = new HostCalls(
       spec.grants,
       services,
@@ -89,7 +88,7 @@ class ModuleHost implements RunningModule {
       },
       {
         limited: (code, message) => this.#limitReports.report(code, message),
-        serviceFailed: (message) => this.#log("warning", message),
+        serviceFailed: (message) => this.#logLine("warning", message),
       },
     );
   }
@@ -170,13 +169,16 @@ class ModuleHost implements RunningModule {
         this.#answer(message, payload);
         break;
       case "log":
-        this.#log(message.level, message.text);
+        this.#logLine(message.level, message.text);
         break;
       case "log-dropped":
         this.#limitReports.report(
           "limit/log-rate",
-          "more log lines than granted per second: some are dropped",
+          "more log lines, or bytes of them, than granted per second: some are dropped",
         );
+        break;
+      case "limited":
+        this.#limitReports.report(message.code, message.message);
         break;
       case "initializing":
         this.#nowInitializing();
@@ -240,8 +242,8 @@ class ModuleHost implements RunningModule {
     }
   }
 
-  #log(level: "info" | "warning" | "error", text: string): void {
-    if (this.#logLines.take(1, performance.now())) {
+  #logLine(level: "info" | "warning" | "error", text: string): void {
+    if (this.#log.take(text)) {
       this.#observer.log?.(level, text);
     }
   }

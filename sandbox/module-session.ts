@@ -10,9 +10,11 @@ import {
   type Frame,
   type HostCall,
   type HostReply,
+  type WorkerLimitCode,
   type WorkerMessage,
 } from "./channel.ts";
 import { WorkerControl } from "./control-block.ts";
+import { LimitReports } from "./limit-reports.ts";
 import type { ModuleEnd } from "./module-spec.ts";
 
 /** Where frames go: the worker's port today. */
@@ -28,6 +30,9 @@ export class ModuleOver extends Error {
 export class ModuleSession {
   readonly #port: FramePort;
   readonly #control: WorkerControl;
+  readonly #limitReports = new LimitReports<WorkerLimitCode>((code, message) =>
+    this.post({ kind: "limited", code, message }),
+  );
   #sequence = 0;
   #end: ModuleEnd | undefined;
 
@@ -43,6 +48,11 @@ export class ModuleSession {
 
   post(message: WorkerMessage, payload?: Uint8Array): void {
     this.#port.postMessage(encodeFrame(message, payload));
+  }
+
+  /** Tells the agent of a limit that the module ran into and goes on with; now and then, however often it is called. */
+  limited(code: WorkerLimitCode, message: string): void {
+    this.#limitReports.report(code, message);
   }
 
   /** Every host function calls this first: it feeds the watchdog, and ends the guest when a stop was requested. */

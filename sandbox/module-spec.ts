@@ -25,6 +25,9 @@ export interface ModuleLimits {
   readonly startDeadlineMs?: number;
   readonly hostCallsPerSecond?: number;
   readonly logLinesPerSecond?: number;
+  readonly logBytesPerSecond?: number;
+  /** To folders with a quota. */
+  readonly writtenBytesPerSecond?: number;
   readonly messagesPerSecond?: number;
   readonly messageBytesPerSecond?: number;
   /** JavaScript heap of the worker. */
@@ -145,7 +148,7 @@ export interface ModuleObserver {
   /** The component is instantiated and, for a reactor, `init` has succeeded. */
   running?(): void;
   log?(level: LogLevel, text: string): void;
-  /** The module was slowed down; at most once per code and ten seconds. */
+  /** The module ran into a limit and goes on; at most once per code and minute. */
   limited?(code: LimitCode, message: string): void;
   /** `on-timer` answered with an error; the module stays alive. */
   timerFailed?(message: string): void;

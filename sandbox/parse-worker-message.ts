@@ -4,7 +4,13 @@
  * Only shapes and sizes are checked here; whether a call is granted, `host-calls.ts` decides.
  */
 
-import { decodeFrame, type Frame, type HostCall, type WorkerMessage } from "./channel.ts";
+import {
+  decodeFrame,
+  type Frame,
+  type HostCall,
+  type WorkerLimitCode,
+  type WorkerMessage,
+} from "./channel.ts";
 import { SandboxError, type SandboxErrorCode } from "./errors.ts";
 import {
   MAX_DEVICE_NAME_LENGTH,
@@ -25,6 +31,14 @@ const TRAP_CODES: readonly (ModuleEnd & { kind: "trapped" })["code"][] = [
   "trap/canonical-abi",
   "trap/cannot-enter",
   "trap/stack-overflow",
+  "trap/limit",
+];
+
+const WORKER_LIMIT_CODES: readonly WorkerLimitCode[] = [
+  "limit/memory",
+  "limit/handles",
+  "limit/storage",
+  "limit/write-rate",
 ];
 
 /** What a worker may say of itself; deadlines, rates and heap are the agent's own findings. */
@@ -60,6 +74,12 @@ function parseMessage(message: Fields): WorkerMessage {
       };
     case "log-dropped":
       return { kind, lines: integer(message, "lines") };
+    case "limited":
+      return {
+        kind,
+        code: oneOf(message, "code", WORKER_LIMIT_CODES),
+        message: text(message, "message", MAX_REPORT_LENGTH),
+      };
     case "initializing":
     case "running":
       return { kind };

@@ -52,5 +52,7 @@ export function workerStart(spec: ModuleSpec): WorkerStart {
     grants: spec.grants,
     memoryBytes: spec.limits.memoryBytes ?? limits.DEFAULT_MEMORY_BYTES,
     logLinesPerSecond: spec.limits.logLinesPerSecond ?? limits.DEFAULT_LOG_LINES_PER_SECOND,
+    logBytesPerSecond: spec.limits.logBytesPerSecond ?? limits.DEFAULT_LOG_BYTES_PER_SECOND,
+    writtenBytesPerSecond: spec.limits.writtenBytesPerSecond ?? limits.DEFAULT_WRITTEN_BYTES_PER_SECOND,
   };
 }

@@ -24,10 +24,10 @@ export class TokenBucket {
     return true;
   }
 
-  /** Takes one token, going into debt if none is there, and answers how long to wait for it, in milliseconds. */
-  reserve(nowMs: number): number {
+  /** Takes `count` tokens, going into debt if they are not there, and answers how long to wait for them, in milliseconds. */
+  reserve(count: number, nowMs: number): number {
     this.#refill(nowMs);
-    this.#tokens -= 1;
+    this.#tokens -= count;
     return this.#tokens >= 0 ? 0 : (-this.#tokens * 1000) / this.#perSecond;
   }
 

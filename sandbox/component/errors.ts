@@ -44,7 +44,9 @@ export type TrapCode =
   /** The instance was entered again while it was inside, or after it had trapped. */
   | "trap/cannot-enter"
   /** The stack ran out. */
-  | "trap/stack-overflow";
+  | "trap/stack-overflow"
+  /** It holds more handles, or passes more in one call, than the host has memory for: a limit of ours, not the specification's. */
+  | "trap/limit";
 
 /** A trap: the component instance is dead, the host and everything else goes on. */
 export class Trap extends Error {

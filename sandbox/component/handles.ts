@@ -74,7 +74,9 @@ export class HandleTable {
       this.#entries[reused] = handle;
       return reused;
     }
-    trapIf(this.#entries.length > MAX_HANDLES, "handle table is full");
+    if (this.#entries.length > MAX_HANDLES) {
+      return raiseTrap(`handle table is full: ${MAX_HANDLES} handles are the most`, "trap/limit");
+    }
     return this.#entries.push(handle) - 1;
   }
 

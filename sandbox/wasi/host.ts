@@ -10,8 +10,8 @@ import { createCli } from "../../node_modules/@bytecodealliance/preview2-shim/di
 import { error, streams } from "../../node_modules/@bytecodealliance/preview2-shim/dist/browser/io.js";
 import type { WorkerStart } from "../channel.ts";
 import type { WasiInterface } from "../imports.ts";
+import { LogRate } from "../log-rate.ts";
 import type { ModuleSession } from "../module-session.ts";
-import type { ModuleFolder } from "../module-spec.ts";
 import { createClocks } from "./clocks.ts";
 import type { Filesystem } from "./filesystem/filesystem.ts";
 import { createPolling, type Polling } from "./poll.ts";
@@ -35,7 +35,7 @@ export async function createWasiHost(
   const random = createRandom(session);
   const stdio = await loadStdio(session, start, polling);
   const filesystem = withFilesystem
-    ? await loadFilesystem(session, polling, start.folders)
+    ? await loadFilesystem(session, polling, start)
     : { types: {}, preopens: { getDirectories: () => [] } };
   const cli = createCli({ environment: start.env, arguments: [start.name, ...start.args] });
   const interfaces = {
@@ -70,7 +70,8 @@ async function loadStdio(
   polling: Polling,
 ): Promise<StandardStreams> {
   if (start.stdio === "log") {
-    return createStdio(session, new ModuleLog(session, start.logLinesPerSecond), polling);
+    const rate = new LogRate(start.logLinesPerSecond, start.logBytesPerSecond);
+    return createStdio(session, new ModuleLog(session, rate), polling);
   }
   const { createInheritedStdio } = await import("./inherited-stdio.ts");
   return createInheritedStdio(session, polling);
@@ -79,10 +80,10 @@ async function loadStdio(
 async function loadFilesystem(
   session: ModuleSession,
   polling: Polling,
-  folders: readonly ModuleFolder[],
+  start: WorkerStart,
 ): Promise<Filesystem> {
   const { createFilesystem } = await import("./filesystem/filesystem.ts");
-  return createFilesystem(session, polling, folders);
+  return createFilesystem(session, polling, start);
 }
 
 function createExit(session: ModuleSession) {

@@ -5,9 +5,9 @@
  * dropped stream is closed.
  */
 
+import type { LogRate } from "../log-rate.ts";
 import type { ModuleSession } from "../module-session.ts";
 import type { LogLevel } from "../module-spec.ts";
-import { TokenBucket } from "../token-bucket.ts";
 import { LogLines } from "./log-lines.ts";
 import type { Polling } from "./poll.ts";
 import { createInputStream, createOutputStream, type InputStream, type OutputStream } from "./streams.ts";
@@ -23,22 +23,19 @@ export interface StandardStreams {
   end(): void;
 }
 
-/** Lines that may come at once, as a multiple of the rate: a start prints a banner. */
-const BURST_SECONDS = 2;
-
 /** The module's log, rate limited here already: a flood must not reach the agent's thread. */
 export class ModuleLog {
   readonly #session: ModuleSession;
-  readonly #bucket: TokenBucket;
+  readonly #rate: LogRate;
   #droppedLines = 0;
 
-  constructor(session: ModuleSession, linesPerSecond: number) {
+  constructor(session: ModuleSession, rate: LogRate) {
     this.#session = session;
-    this.#bucket = new TokenBucket(linesPerSecond, linesPerSecond * BURST_SECONDS, performance.now());
+    this.#rate = rate;
   }
 
   line(level: LogLevel, text: string): void {
-    if (!this.#bucket.take(1, performance.now())) {
+    if (!this.#rate.take(text)) {
       this.#droppedLines += 1;
       if (this.#droppedLines === 1) {
         this.#session.post({ kind: "log-dropped", lines: 1 });

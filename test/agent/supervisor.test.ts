@@ -37,6 +37,7 @@ async function run(
     log: (_level, text) => log.push(text),
     sendTelemetry: () => false,
     sendLog: () => undefined,
+    sendLimited: () => undefined,
   });
   const manifest = await parseManifest(
     Buffer.from(`name = "acme/guest"

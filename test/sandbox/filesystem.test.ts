@@ -41,7 +41,10 @@ function granted(t: ExecutionContext, quota?: ModuleFolder["quota"]): { path: st
   mkdirSync(path);
   const session = new ModuleSession({ postMessage: () => undefined }, createControlMemory());
   const folder = { hostPath: path, guestPath: "/data", ...(quota === undefined ? {} : { quota }) };
-  const { preopens } = createFilesystem(session, createPolling(session), [folder]);
+  const { preopens } = createFilesystem(session, createPolling(session), {
+    folders: [folder],
+    writtenBytesPerSecond: 1024 ** 3,
+  });
   const [first] = preopens.getDirectories();
   if (first === undefined) throw new Error("no folder");
   t.is(first[1], "/data");

@@ -35,10 +35,10 @@ test("a bucket never gives more than its burst and its rate, whenever it is aske
 
 test("a reserved token says how long to wait for it", (t) => {
   const bucket = new TokenBucket(10, 1, 0);
-  t.is(bucket.reserve(0), 0);
-  t.is(bucket.reserve(0), 100);
-  t.is(bucket.reserve(0), 200);
-  t.is(bucket.reserve(300), 0);
+  t.is(bucket.reserve(1, 0), 0);
+  t.is(bucket.reserve(1, 0), 100);
+  t.is(bucket.reserve(1, 0), 200);
+  t.is(bucket.reserve(1, 300), 0);
 });
 
 test("a clock that goes backwards gives no tokens", (t) => {

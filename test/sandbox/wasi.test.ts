@@ -6,6 +6,7 @@ import { AgentControl, createControlMemory } from "../../sandbox/control-block.t
 import { SandboxError } from "../../sandbox/errors.ts";
 import { WASI_INTERFACES } from "../../sandbox/imports.ts";
 import { MAX_RANDOM_BYTES } from "../../sandbox/limits.ts";
+import { LogRate } from "../../sandbox/log-rate.ts";
 import { ModuleOver, ModuleSession } from "../../sandbox/module-session.ts";
 import { createClocks } from "../../sandbox/wasi/clocks.ts";
 import { createWasiHost } from "../../sandbox/wasi/host.ts";
@@ -24,6 +25,8 @@ const start: WorkerStart = {
   grants: { sensors: [], serial: [], publish: [] },
   memoryBytes: 1024,
   logLinesPerSecond: 100,
+  logBytesPerSecond: 10_000,
+  writtenBytesPerSecond: 1024 ** 3,
 };
 
 function newSession() {
@@ -167,14 +170,22 @@ test("random bytes without bound are refused", (t) => {
 
 test("stdin is closed", (t) => {
   const { session } = newSession();
-  const stdin = createStdio(session, new ModuleLog(session, 10), createPolling(session)).stdin.getStdin();
+  const stdin = createStdio(
+    session,
+    new ModuleLog(session, new LogRate(10, 1000)),
+    createPolling(session),
+  ).stdin.getStdin();
   const thrown = t.throws(() => stdin.blockingRead(10n), { any: true });
   t.deepEqual(thrown as unknown, { tag: "closed" });
 });
 
 test("stdout outlives the streams that were got and dropped before, as Rust's standard library does", (t) => {
   const { session, messages } = newSession();
-  const { stdout } = createStdio(session, new ModuleLog(session, 10), createPolling(session));
+  const { stdout } = createStdio(
+    session,
+    new ModuleLog(session, new LogRate(10, 1000)),
+    createPolling(session),
+  );
   for (const text of ["one\n", "two\n"]) {
     const stream = stdout.getStdout();
     stream.blockingWriteAndFlush(Buffer.from(text));
@@ -188,7 +199,11 @@ test("stdout outlives the streams that were got and dropped before, as Rust's st
 
 test("a flush does not break a line in two", (t) => {
   const { session, messages } = newSession();
-  const stderr = createStdio(session, new ModuleLog(session, 10), createPolling(session)).stderr.getStderr();
+  const stderr = createStdio(
+    session,
+    new ModuleLog(session, new LogRate(10, 1000)),
+    createPolling(session),
+  ).stderr.getStderr();
   stderr.blockingWriteAndFlush(Buffer.from("one "));
   stderr.blockingWriteAndFlush(Buffer.from("line\n"));
   t.deepEqual(messages, [{ kind: "log", level: "error", text: "one line" }]);
@@ -196,7 +211,7 @@ test("a flush does not break a line in two", (t) => {
 
 test("log lines beyond the rate are dropped in the worker already, and counted", (t) => {
   const { session, messages } = newSession();
-  const log = new ModuleLog(session, 1);
+  const log = new ModuleLog(session, new LogRate(1, 1000));
   for (let line = 0; line < 1000; line += 1) {
     log.line("info", "flood");
   }

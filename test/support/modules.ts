@@ -55,12 +55,13 @@ const DEVICE_IMPORTS = `
     (export "open" (func (param "name" string) (result (result (own $sensor) (error $code)))))))
   (alias export $sensors "sensor" (type $sensor))`;
 
-const MEMORY = `
+/** What the host writes is read at once or never: the same small area serves again and again. */
+const REALLOC = "(i32.const 4096)";
+
+const memoryText = (realloc: string): string => `
   (core module $memory-module
     (memory (export "memory") 1)
-    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
-      ;; What the host writes is read at once or never: the same small area serves again and again.
-      (i32.const 4096))
+    (func $realloc (export "realloc") (param i32 i32 i32 i32) (result i32) ${realloc})
     (data (i32.const 64) "hello\\n")
     (data (i32.const 1024) "telemetry/x")
     (data (i32.const 1040) "ambient"))
@@ -123,11 +124,26 @@ const CORE_PRELUDE = `
       (call $host-drop-sensor (local.get $sensor))
       (local.get $answer))`;
 
+/** What else a component may have, for what can't be said in the lines of its functions. */
+export interface GuestParts {
+  /** Definitions of the component before the core module of its functions. */
+  readonly definitions?: string;
+  /** Imports of that core module. */
+  readonly coreImports?: string;
+  /** The core instances for them: `(with "own" (instance $own))`. */
+  readonly coreInstances?: string;
+  /** The body of `cabi_realloc`, which has four parameters; it may call itself as `$realloc`. */
+  readonly realloc?: string;
+  /** The body of the function that is called after a reactor's `health` or a command's `run`, with its result as parameter. */
+  readonly postReturn?: string;
+}
+
 /** A command whose `run` executes `body` and returns 0 (ok) or 1; `body` leaves it on the stack. */
-export function commandText(body: string, extra = ""): string {
+export function commandText(body: string, extra = "", parts: GuestParts = {}): string {
   return component(
-    `(func (export "run") (result i32) ${body}) ${extra}`,
-    `(func $run (result (result)) (canon lift (core func $main "run")))
+    parts,
+    `(func (export "run") (result i32) ${body}) ${afterText(parts)} ${extra}`,
+    `(func $run (result (result)) (canon lift (core func $main "run") ${afterOption(parts)}))
   (instance $exported (export "run" (func $run)))
   (export "wasi:cli/run@0.2.4" (instance $exported))`,
   );
@@ -139,16 +155,18 @@ export function commandText(body: string, extra = ""): string {
 export function reactorText(
   bodies: { init?: string; health?: string; onTimer?: string },
   extra = "",
+  parts: GuestParts = {},
 ): string {
   const ok = "(i32.const 0)";
   return component(
+    parts,
     `(data (i32.const 16) "\\01\\00\\00\\00\\20\\00\\00\\00\\08\\00\\00\\00") (data (i32.const 32) "not well")
     (func (export "init") (result i32) ${bodies.init ?? ok})
     (func (export "health") (result i32) ${bodies.health ?? ok})
-    (func (export "on-timer") (result i32) ${bodies.onTimer ?? ok}) ${extra}`,
+    (func (export "on-timer") (result i32) ${bodies.onTimer ?? ok}) ${afterText(parts)} ${extra}`,
     `(type $answer (func (result (result (error string)))))
   (func $init (type $answer) (canon lift (core func $main "init") (memory $mem)))
-  (func $health (type $answer) (canon lift (core func $main "health") (memory $mem)))
+  (func $health (type $answer) (canon lift (core func $main "health") (memory $mem) ${afterOption(parts)}))
   (func $on-timer (type $answer) (canon lift (core func $main "on-timer") (memory $mem)))
   (instance $lifecycle (export "init" (func $init)) (export "health" (func $health)))
   (export "skerry:module/lifecycle@0.1.0" (instance $lifecycle))
@@ -157,10 +175,19 @@ export function reactorText(
   );
 }
 
-function component(coreFunctions: string, lifted: string): string {
-  return `(component ${WASI_IMPORTS} ${DEVICE_IMPORTS} ${MEMORY} ${LOWERED}
-  (core module $main-module ${CORE_PRELUDE} ${coreFunctions})
-  (core instance $main (instantiate $main-module
+function afterText({ postReturn }: GuestParts): string {
+  return postReturn === undefined ? "" : `(func (export "after") (param i32) ${postReturn})`;
+}
+
+function afterOption({ postReturn }: GuestParts): string {
+  return postReturn === undefined ? "" : '(post-return (core func $main "after"))';
+}
+
+function component(parts: GuestParts, coreFunctions: string, lifted: string): string {
+  const { definitions = "", coreImports = "", coreInstances = "", realloc = REALLOC } = parts;
+  return `(component ${WASI_IMPORTS} ${DEVICE_IMPORTS} ${memoryText(realloc)} ${LOWERED} ${definitions}
+  (core module $main-module ${coreImports} ${CORE_PRELUDE} ${coreFunctions})
+  (core instance $main (instantiate $main-module ${coreInstances}
     (with "memory" (instance $memory)) (with "host" (instance $host))))
   ${lifted})`;
 }

@@ -78,7 +78,7 @@ export class LiftLowerContext {
   takeCopy(byteLength: number): void {
     this.#copiedBytes += byteLength;
     if (this.#copiedBytes > MAX_OVERLAPPING_BYTES && this.#copiedBytes > this.bytes.length)
-      raiseTrap("overlapping strings and lists are too long");
+      raiseTrap("overlapping strings and lists are too long", "trap/limit");
   }
 
   /** Has the guest allocate `byteLength` bytes; traps when what it returns is misaligned or out of bounds. */

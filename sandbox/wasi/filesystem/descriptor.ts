@@ -9,28 +9,24 @@
 import {
   type BigIntStats,
   constants,
-  fdatasyncSync,
   fstatSync,
-  fsyncSync,
-  ftruncateSync,
   futimesSync,
   linkSync,
   lstatSync,
   lutimesSync,
   mkdirSync,
   openSync,
-  readSync,
   renameSync,
   rmdirSync,
   symlinkSync,
   unlinkSync,
-  writeSync,
 } from "node:fs";
-import { MAX_FOLDER_DEPTH_LEVELS, MAX_STREAM_PIECE_BYTES } from "../../limits.ts";
+import { MAX_FOLDER_DEPTH_LEVELS, WRITTEN_PAGE_BYTES } from "../../limits.ts";
 import type { InputStream, OutputStream } from "../streams.ts";
 import { heightOf } from "./depth.ts";
 import { DirectoryEntryStream } from "./directory-entries.ts";
 import { FilesystemError, unless } from "./error-code.ts";
+import { checkedOffset, FileContent } from "./file-content.ts";
 import {
   type DescriptorStat,
   type DescriptorType,
@@ -74,12 +70,10 @@ interface Opened {
   readonly flags: DescriptorFlags;
 }
 
-/** Offsets are the system's signed 64 bits. */
-const MAX_OFFSET = 2n ** 63n - 1n;
-
 export class Descriptor {
   readonly #folder: OpenFolder;
   readonly #file: number;
+  readonly #content: FileContent;
   readonly #type: DescriptorType;
   readonly #flags: DescriptorFlags;
 
@@ -88,6 +82,8 @@ export class Descriptor {
     if (!(folder instanceof OpenFolder)) throw new TypeError("a descriptor is opened in a granted folder");
     this.#folder = folder;
     this.#file = file;
+    const { fileIntegritySync = false, dataIntegritySync = false } = flags;
+    this.#content = new FileContent(folder, file, fileIntegritySync || dataIntegritySync);
     this.#type = type;
     this.#flags = flags;
   }
@@ -107,8 +103,8 @@ export class Descriptor {
       this.#requireReadable();
       return fileInput(
         this.#folder.context,
-        (length, position) => this.#readAt(length, position),
-        checked(offset),
+        (length, position) => this.#content.readAt(length, position),
+        checkedOffset(offset),
       );
     });
   }
@@ -116,15 +112,16 @@ export class Descriptor {
   writeViaStream(offset: bigint): OutputStream {
     return this.#call(() => {
       this.#requireWritable();
-      const write = (bytes: Uint8Array, position: bigint | undefined) => this.#writeAll(bytes, position);
-      return fileOutput(this.#folder.context, write, checked(offset));
+      const write = (bytes: Uint8Array, position: bigint | undefined) =>
+        this.#content.writeAll(bytes, position);
+      return fileOutput(this.#folder.context, write, checkedOffset(offset));
     });
   }
 
   appendViaStream(): OutputStream {
     return this.#call(() => {
       this.#requireWritable();
-      return fileOutput(this.#folder.context, (bytes) => this.#writeAll(bytes, undefined), undefined);
+      return fileOutput(this.#folder.context, (bytes) => this.#content.writeAll(bytes, undefined), undefined);
     });
   }
 
@@ -132,17 +129,17 @@ export class Descriptor {
   advise(offset: bigint, length: bigint, _advice: string): void {
     this.#call(() => {
       if (this.#type === "directory") throw new FilesystemError("bad-descriptor");
-      checked(offset);
-      checked(length);
+      checkedOffset(offset);
+      checkedOffset(length);
     });
   }
 
   syncData(): void {
-    this.#call(() => fdatasyncSync(this.#file));
+    this.#call(() => this.#content.sync("data"));
   }
 
   sync(): void {
-    this.#call(() => fsyncSync(this.#file));
+    this.#call(() => this.#content.sync("all"));
   }
 
   getFlags(): DescriptorFlags {
@@ -156,25 +153,24 @@ export class Descriptor {
   setSize(size: bigint): void {
     this.#call(() => {
       this.#requireWritable();
-      if (checked(size) > Number.MAX_SAFE_INTEGER) throw new FilesystemError("file-too-large");
-      this.#growTo(size);
-      ftruncateSync(this.#file, Number(size));
+      this.#content.resize(size);
     });
   }
 
   setTimes(access: NewTimestamp, modification: NewTimestamp): void {
     this.#call(() => {
       const { exactTimes } = this.#folder.context;
-      const times = newTimes(exactTimes.of(this.#stats()), access, modification);
+      const times = newTimes(exactTimes.of(this.#content.stats()), access, modification);
+      this.#folder.waitToWrite(WRITTEN_PAGE_BYTES);
       futimesSync(this.#file, secondsOf(times.accessNs), secondsOf(times.modificationNs));
-      exactTimes.remember(this.#stats(), times);
+      exactTimes.remember(this.#content.stats(), times);
     });
   }
 
   read(length: bigint, offset: bigint): [Uint8Array, boolean] {
     return this.#call(() => {
       this.#requireReadable();
-      const bytes = this.#readAt(length, checked(offset));
+      const bytes = this.#content.readAt(length, checkedOffset(offset));
       return [bytes, bytes.byteLength === 0];
     });
   }
@@ -182,7 +178,7 @@ export class Descriptor {
   write(buffer: Uint8Array, offset: bigint): bigint {
     return this.#call(() => {
       this.#requireWritable();
-      this.#writeAll(buffer, checked(offset));
+      this.#content.writeAll(buffer, checkedOffset(offset));
       return BigInt(buffer.byteLength);
     });
   }
@@ -198,12 +194,13 @@ export class Descriptor {
     this.#at(path, "never", ({ systemPath, folder }) => {
       this.#folder.requireDepth(folder, 0);
       this.#takeEntryFor(systemPath);
+      this.#folder.waitToWrite(WRITTEN_PAGE_BYTES);
       mkdirSync(systemPath);
     });
   }
 
   stat(): DescriptorStat {
-    return this.#call(() => this.#describe(this.#stats()));
+    return this.#call(() => this.#describe(this.#content.stats()));
   }
 
   statAt(pathFlags: PathFlags, path: string): DescriptorStat {
@@ -214,6 +211,7 @@ export class Descriptor {
     this.#at(path, following(pathFlags), (place) => {
       const { exactTimes } = this.#folder.context;
       const times = newTimes(exactTimes.of(statsOf(place)), access, modification);
+      this.#folder.waitToWrite(WRITTEN_PAGE_BYTES);
       lutimesSync(place.systemPath, secondsOf(times.accessNs), secondsOf(times.modificationNs));
       exactTimes.remember(statsOf(place), times);
     });
@@ -230,6 +228,7 @@ export class Descriptor {
       newDescriptor.#takeEntryFor(to.systemPath);
       // The agent copies the folder name by name: each has the file's bytes again.
       if (stats.isFile()) newDescriptor.#folder.take(Number(stats.size), 0);
+      this.#folder.waitToWrite(WRITTEN_PAGE_BYTES);
       linkSync(from.systemPath, to.systemPath);
     });
   }
@@ -242,6 +241,7 @@ export class Descriptor {
     return this.#at(path, lastLink, (place) => {
       if (place.wantsFolder && create) throw new FilesystemError("is-directory");
       if (create) this.#takeEntryFor(place.systemPath);
+      if (create || truncate) this.#folder.waitToWrite(WRITTEN_PAGE_BYTES);
       const file = this.#open(place, openFlags, flags);
       this.#folder.openFiles.add(file);
       const type = typeOf(fstatSync(file, { bigint: true }));
@@ -259,7 +259,10 @@ export class Descriptor {
   }
 
   removeDirectoryAt(path: string): void {
-    this.#at(path, "never", ({ systemPath }) => rmdirSync(systemPath));
+    this.#at(path, "never", ({ systemPath }) => {
+      this.#folder.waitToWrite(WRITTEN_PAGE_BYTES);
+      rmdirSync(systemPath);
+    });
   }
 
   renameAt(oldPath: string, newDescriptor: Descriptor, newPath: string): void {
@@ -269,6 +272,7 @@ export class Descriptor {
       if (isFolder && this.#folder.quota !== undefined) {
         this.#folder.requireDepth(to.folder, heightOf(from.systemPath, MAX_FOLDER_DEPTH_LEVELS));
       }
+      this.#folder.waitToWrite(WRITTEN_PAGE_BYTES);
       renameSync(from.systemPath, to.systemPath);
     });
   }
@@ -279,6 +283,7 @@ export class Descriptor {
     this.#at(newPath, "never", (place) => {
       requireNameForFile(place);
       this.#takeEntryFor(place.systemPath);
+      this.#folder.waitToWrite(WRITTEN_PAGE_BYTES);
       symlinkSync(oldPath, place.systemPath);
     });
   }
@@ -286,16 +291,17 @@ export class Descriptor {
   unlinkFileAt(path: string): void {
     this.#at(path, "never", ({ systemPath, wantsFolder }) => {
       if (wantsFolder && !lstatSync(systemPath).isDirectory()) throw new FilesystemError("not-directory");
+      this.#folder.waitToWrite(WRITTEN_PAGE_BYTES);
       unlinkSync(systemPath);
     });
   }
 
   isSameObject(other: Descriptor): boolean {
-    return this.#call(() => identity(this.#stats()) === identity(other.#stats()));
+    return this.#call(() => identity(this.#content.stats()) === identity(other.#content.stats()));
   }
 
   metadataHash(): { lower: bigint; upper: bigint } {
-    return this.#call(() => this.#hash(this.#stats()));
+    return this.#call(() => this.#hash(this.#content.stats()));
   }
 
   metadataHashAt(pathFlags: PathFlags, path: string): { lower: bigint; upper: bigint } {
@@ -347,44 +353,12 @@ export class Descriptor {
     return this.#folder.context.opening(() => openSync(place.systemPath, system));
   }
 
-  #stats(): BigIntStats {
-    return fstatSync(this.#file, { bigint: true });
-  }
-
   #describe(stats: BigIntStats): DescriptorStat {
     return descriptorStat(stats, this.#folder.context.exactTimes.of(stats));
   }
 
   #hash(stats: BigIntStats): { lower: bigint; upper: bigint } {
     return metadataHash(stats, this.#folder.context.exactTimes.of(stats));
-  }
-
-  #readAt(length: bigint, position: bigint): Uint8Array {
-    const wanted = length > MAX_STREAM_PIECE_BYTES ? MAX_STREAM_PIECE_BYTES : Number(length);
-    if (position > MAX_OFFSET - BigInt(wanted)) return new Uint8Array(0);
-    const buffer = new Uint8Array(wanted);
-    return buffer.subarray(0, readSync(this.#file, buffer, 0, wanted, position));
-  }
-
-  #writeAll(bytes: Uint8Array, position: bigint | undefined): void {
-    const start = position ?? this.#stats().size;
-    if (start > MAX_OFFSET - BigInt(bytes.byteLength)) throw new FilesystemError("file-too-large");
-    this.#growTo(start + BigInt(bytes.byteLength));
-    for (let written = 0; written < bytes.byteLength; ) {
-      const from = start + BigInt(written);
-      // Node's types know no bigint here; what goes beyond 2^53 does not exist in the field, and fails below.
-      if (from > Number.MAX_SAFE_INTEGER) throw new FilesystemError("file-too-large");
-      written += writeSync(this.#file, bytes, written, bytes.byteLength - written, Number(from));
-    }
-  }
-
-  /** Takes the room that the file is about to need beyond its present size. */
-  #growTo(size: bigint): void {
-    if (this.#folder.quota === undefined) return;
-    const stats = this.#stats();
-    const growth = size - stats.size;
-    // Under each of its names; a file that has none any more still takes its room.
-    if (growth > 0n) this.#folder.take(Number(growth * (stats.nlink || 1n)), 0);
   }
 
   /** Takes an entry's room unless there is one of this name, which the system will then say. */
@@ -422,9 +396,4 @@ function requireNameForFile({ systemPath, wantsFolder }: Place): void {
   if (!wantsFolder) return;
   const exists = unless(["ENOENT"], () => lstatSync(systemPath)) !== undefined;
   throw new FilesystemError(exists ? "exist" : "no-entry");
-}
-
-function checked(offset: bigint): bigint {
-  if (offset > MAX_OFFSET) throw new FilesystemError("invalid");
-  return offset;
 }

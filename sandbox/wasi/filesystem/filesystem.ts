@@ -1,7 +1,7 @@
 /** `wasi:filesystem` (WASI 0.2) for one module: its folders, and the types that lead on from them. */
 
+import type { WorkerStart } from "../../channel.ts";
 import type { ModuleSession } from "../../module-session.ts";
-import type { ModuleFolder } from "../../module-spec.ts";
 import type { Polling } from "../poll.ts";
 import { Descriptor } from "./descriptor.ts";
 import { DirectoryEntryStream } from "./directory-entries.ts";
@@ -17,9 +17,9 @@ export interface Filesystem {
 export function createFilesystem(
   session: ModuleSession,
   polling: Polling,
-  folders: readonly ModuleFolder[],
+  { folders, writtenBytesPerSecond }: Pick<WorkerStart, "folders" | "writtenBytesPerSecond">,
 ): Filesystem {
-  const context = new FilesystemContext(session, polling);
+  const context = new FilesystemContext(session, polling, writtenBytesPerSecond);
   const open = folders.map((folder) => new OpenFolder(context, folder));
   return {
     types: { Descriptor, DirectoryEntryStream, filesystemErrorCode },

@@ -2,9 +2,10 @@
 
 import { closeSync, constants, openSync } from "node:fs";
 import { SandboxError } from "../../errors.ts";
-import { MAX_FOLDER_DEPTH_LEVELS, MAX_OPEN_FILES } from "../../limits.ts";
+import { MAX_FOLDER_DEPTH_LEVELS, MAX_OPEN_FILES, WRITTEN_BURST_BYTES } from "../../limits.ts";
 import type { ModuleSession } from "../../module-session.ts";
 import type { ModuleFolder } from "../../module-spec.ts";
+import { TokenBucket } from "../../token-bucket.ts";
 import type { Polling } from "../poll.ts";
 import { depthBelow } from "./depth.ts";
 import { attempt, FilesystemError } from "./error-code.ts";
@@ -16,11 +17,15 @@ export class FilesystemContext {
   readonly session: ModuleSession;
   readonly polling: Polling;
   readonly exactTimes = new ExactTimes();
+  readonly #writtenBytes: TokenBucket;
+  readonly #writtenBytesPerSecond: number;
   #open = 0;
 
-  constructor(session: ModuleSession, polling: Polling) {
+  constructor(session: ModuleSession, polling: Polling, writtenBytesPerSecond: number) {
     this.session = session;
     this.polling = polling;
+    this.#writtenBytesPerSecond = writtenBytesPerSecond;
+    this.#writtenBytes = new TokenBucket(writtenBytesPerSecond, WRITTEN_BURST_BYTES, performance.now());
   }
 
   /** Does one call of the guest's. @throws FilesystemError for what the system refuses */
@@ -32,6 +37,10 @@ export class FilesystemContext {
   /** Counts what `open` opens, up to the limit. */
   opening<Result>(open: () => Result): Result {
     if (this.#open >= MAX_OPEN_FILES) {
+      this.session.limited(
+        "limit/handles",
+        `the module holds ${MAX_OPEN_FILES} files and folders open, which is the most: further ones fail`,
+      );
       throw new FilesystemError("insufficient-memory");
     }
     const opened = open();
@@ -41,6 +50,18 @@ export class FilesystemContext {
 
   closed(): void {
     this.#open -= 1;
+  }
+
+  /** Waits until as many bytes may be written; a stop meanwhile ends the guest. */
+  waitToWrite(bytes: number): void {
+    const nowMs = performance.now();
+    const waitMs = this.#writtenBytes.reserve(bytes, nowMs);
+    if (waitMs === 0) return;
+    this.session.limited(
+      "limit/write-rate",
+      `more than ${this.#writtenBytesPerSecond} bytes per second are written to the module's files: the calls wait`,
+    );
+    this.session.sleepUntil(nowMs + waitMs);
   }
 }
 
@@ -62,7 +83,12 @@ export class OpenFolder {
 
   /** Takes room for bytes and entries that are about to be written. @throws FilesystemError `quota` */
   take(bytes: number, entries: number): void {
-    this.quota?.take(bytes, entries);
+    this.#reported(() => this.quota?.take(bytes, entries));
+  }
+
+  /** Before a write, or a change that costs the flash memory as much. Without a quota nobody counts. */
+  waitToWrite(bytes: number): void {
+    if (this.quota !== undefined) this.context.waitToWrite(bytes);
   }
 
   /**
@@ -73,8 +99,23 @@ export class OpenFolder {
    */
   requireDepth(parent: number, height: number): void {
     if (this.quota === undefined) return;
-    if (depthBelow(this.root, parent) + 1 + height > MAX_FOLDER_DEPTH_LEVELS) {
-      throw new FilesystemError("quota");
+    this.#reported(() => {
+      if (depthBelow(this.root, parent) + 1 + height > MAX_FOLDER_DEPTH_LEVELS) {
+        throw new FilesystemError("quota");
+      }
+    });
+  }
+
+  #reported(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      if (error instanceof FilesystemError && error.payload === "quota") {
+        const message =
+          "the module's files would exceed what it may keep, in bytes, number or depth: the calls fail";
+        this.context.session.limited("limit/storage", message);
+      }
+      throw error;
     }
   }
 

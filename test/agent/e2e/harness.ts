@@ -11,6 +11,7 @@ import { Rig } from "../../../demo/rig.ts";
 import { type BrokerAddress, connectBroker } from "../../../fleet/broker.ts";
 import type { ModuleSnapshot } from "../../../ota/installer.ts";
 import { topicSegment } from "../../../ota/names.ts";
+import type { ModuleLimits } from "../../../sandbox/module-spec.ts";
 import { type Mosquitto, type MosquittoOptions, startMosquitto } from "../../support/mosquitto.ts";
 import type { TestRelease } from "../../support/releases.ts";
 import { requireTool } from "../../support/tools.ts";
@@ -74,6 +75,7 @@ export class Device {
   readonly #broker: BrokerUnderTest;
   #agent: RunningAgent | undefined;
   #lastOffer: Promise<void> = Promise.resolve();
+  #pings = 0;
 
   private constructor(
     broker: BrokerUnderTest,
@@ -125,9 +127,10 @@ export class Device {
   }
 
   /** Starts the agent in this process. */
-  async start(): Promise<void> {
+  async start(moduleLimits: ModuleLimits = {}): Promise<void> {
     this.#agent = await startAgent(this.rig.deviceToml, {
       log: (level, text) => this.log.add(`${level}: ${text}`),
+      moduleLimits,
     });
   }
 
@@ -177,6 +180,21 @@ export class Device {
     return this.events.until(
       `${event} of ${module}@${version}`,
       (each) => each.event === event && each.module === module && each.version === version,
+      from,
+    );
+  }
+
+  /** Asks the agent over its command topic, as an operator does, and waits for its answer. */
+  async ping(): Promise<void> {
+    const id = `ping-${this.#pings++}`;
+    const from = this.reports.count;
+    await this.rig.publishRaw(
+      `device/${DEVICE}/command`,
+      Buffer.from(JSON.stringify({ id, command: "ping" })),
+    );
+    await this.reports.until(
+      `the answer to ${id}`,
+      ({ topic, payload }) => topic === "reply" && JSON.parse(payload).id === id,
       from,
     );
   }
@@ -249,10 +267,15 @@ export class Device {
 /** One broker and one device for the tests of a file, which run one after the other; `steady` 1.0.0 is committed. */
 export class SharedDevice {
   readonly #startBroker: () => Promise<GuardedBroker>;
+  readonly #moduleLimits: ModuleLimits;
   #started: Promise<{ readonly broker: GuardedBroker; readonly device: Device }> | undefined;
 
-  constructor(startBroker: () => Promise<GuardedBroker> = () => startGuardedBroker()) {
+  constructor(
+    startBroker: () => Promise<GuardedBroker> = () => startGuardedBroker(),
+    moduleLimits: ModuleLimits = {},
+  ) {
     this.#startBroker = startBroker;
+    this.#moduleLimits = moduleLimits;
   }
 
   /** Undefined where Mosquitto is missing: then the test is left out, with a line that says so. */
@@ -272,7 +295,7 @@ export class SharedDevice {
   async #start(): Promise<{ broker: GuardedBroker; device: Device }> {
     const broker = await this.#startBroker();
     const device = await Device.create(broker);
-    await device.start();
+    await device.start(this.#moduleLimits);
     await device.install(await steady("1.0.0"));
     return { broker, device };
   }

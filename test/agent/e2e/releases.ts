@@ -21,6 +21,7 @@ export interface ManifestOptions {
   readonly sensor?: readonly string[];
   readonly serial?: readonly string[];
   readonly publish?: readonly string[];
+  readonly storage?: string;
 }
 
 export function manifestOf(version: string, options: ManifestOptions = {}): string {
@@ -34,6 +35,7 @@ export function manifestOf(version: string, options: ManifestOptions = {}): stri
     `serial = ${JSON.stringify(options.serial ?? [])}`,
     `publish = ${JSON.stringify(options.publish ?? ["telemetry/#"])}`,
     `memory = "${options.memory ?? "1MiB"}"`,
+    ...(options.storage === undefined ? [] : [`storage = "${options.storage}"`]),
     ...(world === "reactor" ? ["[reactor]", `interval = "${options.interval ?? "100ms"}"`] : []),
     "[health]",
     `window = "${options.window ?? "300ms"}"`,

@@ -1,0 +1,194 @@
+/**
+ * Modules of which each tries to break one limit, for limits.test.ts. `ends`: the limit ends it, in its trial. `goes-on`: it is slowed
+ * down or refused something, and lives.
+ */
+import { commandText, type GuestParts, reactorText } from "../../support/modules.ts";
+import { componentFromText } from "../../support/wat.ts";
+import { type ManifestOptions, release } from "./releases.ts";
+
+export interface HostileModule {
+  /** What it does, for the title. */
+  readonly does: string;
+  /** Its name below `acme/`. */
+  readonly name: string;
+  /** The code that the device's event has to name. */
+  readonly code: string;
+  readonly outcome: "ends" | "goes-on";
+  readonly text: () => string;
+  readonly manifest?: ManifestOptions;
+}
+
+export const FOREVER = "(loop $again (br $again))";
+const SLEEP_AN_HOUR = "(call $sleep (i64.const 3600000000000))";
+
+/** Does it `rounds` times, and sleeps then: what a module goes on with must not keep the machine busy. */
+const rounds = (count: number, body: string): string => `(local $round i32)
+  (loop $again ${body}
+    (br_if $again (i32.lt_u (local.tee $round (i32.add (local.get $round) (i32.const 1))) (i32.const ${count}))))
+  ${SLEEP_AN_HOUR} (i32.const 0)`;
+
+/** A resource of the module's own whose destructor does this; `$make` and `$drop` are for the module's functions. */
+const ownResource = (destructor: string): GuestParts => ({
+  definitions: `
+    (core module $dtor-module (func $dtor (export "dtor") (param i32) ${destructor}))
+    (core instance $dtor (instantiate $dtor-module))
+    (type $resource (resource (rep i32) (dtor (core func $dtor "dtor"))))
+    (core func $make (canon resource.new $resource))
+    (core func $drop (canon resource.drop $resource))
+    (core instance $own (export "make" (func $make)) (export "drop" (func $drop)))`,
+  coreImports: `(import "own" "make" (func $make (param i32) (result i32))) (import "own" "drop" (func $drop (param i32)))`,
+  coreInstances: '(with "own" (instance $own))',
+});
+
+/** Core modules beside the module's own, each instantiated. */
+const besides = (...modules: string[]): GuestParts => ({
+  definitions: modules
+    .map((text, index) => `(core module $m${index} ${text}) (core instance (instantiate $m${index}))`)
+    .join("\n"),
+});
+
+const ENDS: readonly Omit<HostileModule, "outcome">[] = [
+  {
+    does: "needs several memories that are too large together",
+    name: "memories",
+    code: "limit/memory",
+    text: () => commandText("(i32.const 0)", "", besides("(memory 7)", "(memory 7 9)", "(memory 7)")),
+  },
+  {
+    does: "needs tables that are too large together",
+    name: "tables",
+    code: "limit/memory",
+    text: () => commandText("(i32.const 0)", "", besides("(table 60000 funcref)", "(table 60000 funcref)")),
+  },
+  {
+    does: "makes host objects until the worker's heap is full",
+    name: "heap",
+    code: "limit/heap",
+    text: () =>
+      commandText("(loop $again (drop (call $host-subscribe (i64.const 1))) (br $again)) (i32.const 0)"),
+  },
+  {
+    does: "opens sensors without end",
+    name: "sensors",
+    code: "limit/handles",
+    text: () => commandText("(loop $again (drop (call $open-sensor)) (br $again)) (i32.const 0)"),
+  },
+  {
+    does: "makes handles of its own without end",
+    name: "handles",
+    code: "trap/limit",
+    text: () =>
+      commandText(
+        "(loop $again (drop (call $make (i32.const 1))) (br $again)) (i32.const 0)",
+        "",
+        ownResource(""),
+      ),
+  },
+  {
+    does: "calls itself without end",
+    name: "recursion",
+    code: "trap/stack-overflow",
+    text: () =>
+      commandText(
+        "(call $deeper (i32.const 0))",
+        "(func $deeper (param i32) (result i32) (i32.add (i32.const 1) (call $deeper (local.get 0))))",
+      ),
+  },
+  {
+    does: "calls the host from each level of a recursion without end",
+    name: "host-recursion",
+    code: "trap/stack-overflow",
+    text: () =>
+      commandText(
+        "(call $deeper (i32.const 0))",
+        `(func $deeper (param i32) (result i32) (call $print (i32.const 64) (i32.const 0))
+          (i32.add (i32.const 1) (call $deeper (local.get 0))))`,
+      ),
+  },
+  {
+    does: "calls itself without end in cabi_realloc",
+    name: "realloc-recursion",
+    code: "trap/stack-overflow",
+    text: () =>
+      commandText("(call $read-sensor)", "", {
+        realloc: `(i32.add (i32.const 1)
+          (call $realloc (local.get 0) (local.get 1) (local.get 2) (local.get 3)))`,
+      }),
+  },
+  {
+    does: "never comes back from a start function",
+    name: "start-loop",
+    code: "limit/deadline",
+    text: () => commandText("(i32.const 0)", `(func $main ${FOREVER}) (start $main)`),
+  },
+  {
+    does: "never comes back from a destructor",
+    name: "destructor-loop",
+    code: "limit/deadline",
+    text: () =>
+      commandText("(call $drop (call $make (i32.const 1))) (i32.const 0)", "", ownResource(FOREVER)),
+  },
+  {
+    does: "never comes back from cabi_realloc",
+    name: "realloc-loop",
+    code: "limit/deadline",
+    text: () => commandText("(call $read-sensor)", "", { realloc: `${FOREVER} (i32.const 0)` }),
+  },
+  {
+    does: "never comes back from a post-return function",
+    name: "post-return-loop",
+    code: "limit/deadline",
+    text: () => reactorText({}, "", { postReturn: FOREVER }),
+    manifest: { world: "reactor" },
+  },
+];
+
+const GOES_ON: readonly Omit<HostileModule, "outcome">[] = [
+  {
+    does: "calls the host without end",
+    name: "calls",
+    code: "limit/host-call-rate",
+    text: () => commandText(rounds(400, "(drop (call $read-sensor))")),
+  },
+  {
+    does: "prints lines without end",
+    name: "log-lines",
+    code: "limit/log-rate",
+    text: () => commandText(rounds(20_000, "(call $print (i32.const 64) (i32.const 6))")),
+  },
+  {
+    does: "prints few lines of many bytes",
+    name: "log-bytes",
+    code: "limit/log-rate",
+    // 20 lines of 1,000 characters: within the lines of the burst, beyond its bytes.
+    text: () =>
+      commandText(
+        rounds(20, "(call $print (i32.const 3000) (i32.const 1000))"),
+        '(data (i32.const 3999) "\\n")',
+      ),
+  },
+  {
+    does: "publishes messages without end",
+    name: "messages",
+    code: "limit/publish-rate",
+    text: () => commandText(rounds(100, "(drop (call $publish (i32.const 64) (i32.const 5)))")),
+  },
+  {
+    does: "publishes few messages of many bytes",
+    name: "message-bytes",
+    code: "limit/publish-rate",
+    text: () => commandText(rounds(10, "(drop (call $publish (i32.const 8192) (i32.const 16384)))")),
+  },
+];
+
+export const HOSTILE_MODULES: readonly HostileModule[] = [
+  ...ENDS.map((one) => ({ ...one, outcome: "ends" }) as const),
+  ...GOES_ON.map((one) => ({ ...one, outcome: "goes-on" }) as const),
+];
+
+/** The module as a release, version 1.0.0. */
+export async function hostileRelease({ name, text, manifest = {} }: HostileModule) {
+  // Longer than any deadline, so that it is the limit that ends the trial.
+  const options = { module: `acme/${name}`, window: "60s", ...manifest };
+  return release("1.0.0", await componentFromText(text()), options);
+}
