@@ -11,7 +11,7 @@ on the author's machine
   module      run or inspect a module without an agent:  skerry module run module.wasm
 
 on the operator's machine
-  keys        create the keys and the repository folder of a fleet:  skerry keys init
+  keys        create the repository folder of a fleet, and rule its keys:  skerry keys init
   publish     add a release of a module:  skerry publish module.wasm --manifest module.toml
   assign      choose who runs what:  skerry assign acme/thermo@1.0.0 --group default --percent 25
   sync        make the broker hold what the repository folder says
@@ -49,7 +49,8 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
   if (FLEET_COMMANDS.has(command)) {
     const { runFleetCommand } = await import("./fleet/main.ts");
-    return runFleetCommand([command, ...rest], io);
+    const terminal = process.stdin.isTTY ? process.stdin : undefined;
+    return runFleetCommand([command, ...rest], { ...io, terminal });
   }
   process.stderr.write(`error: unknown command "${command}"\n\n${USAGE}`);
   return 2;

@@ -7,6 +7,8 @@ import {
   brokerAddressOf,
   type CommandCall,
   type FleetCommand,
+  KEY_OPTIONS,
+  KEY_USAGE,
   REPOSITORY_OPTIONS,
   REPOSITORY_USAGE,
   repositoryOf,
@@ -28,7 +30,7 @@ adds devices.
   --device ID            pin one device; a pin goes before any group
   --unpin                drop the device's pin, so that it follows its groups again
   --no-sync              change the folder only
-${REPOSITORY_USAGE}${BROKER_USAGE}`,
+${REPOSITORY_USAGE}${KEY_USAGE}${BROKER_USAGE}`,
   options: {
     group: { type: "string" },
     percent: { type: "string" },
@@ -36,6 +38,7 @@ ${REPOSITORY_USAGE}${BROKER_USAGE}`,
     unpin: { type: "boolean" },
     "no-sync": { type: "boolean" },
     ...REPOSITORY_OPTIONS,
+    ...KEY_OPTIONS,
     ...BROKER_OPTIONS,
   },
   positionals: ["the release (MODULE@VERSION)"],

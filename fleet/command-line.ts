@@ -3,13 +3,16 @@
  * address, output.
  */
 
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { BrokerAddress } from "./broker.ts";
 import { FleetError } from "./errors.ts";
 import { readFileBounded } from "./files.ts";
 import { MAX_CREDENTIAL_BYTES } from "./limits.ts";
-import { findRepositoryFolder, openRepository, type Repository } from "./repository.ts";
+import { Passphrases } from "./passphrases.ts";
+import { findRepositoryFolder, type KeyAccess, openRepository, type Repository } from "./repository.ts";
 import { isBrokerUrl } from "./settings.ts";
+import { askHidden, type Terminal } from "./terminal.ts";
 
 /** Where a command writes. */
 export interface TextOutput {
@@ -22,6 +25,8 @@ export interface FleetIo {
   readonly stderr: TextOutput;
   /** Default the process's environment. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Where passphrases are typed: standard input, if it is a terminal. Without it nobody is asked. */
+  readonly terminal?: Terminal | undefined;
   /** Ends `skerry watch`; default Ctrl-C. */
   readonly signal?: AbortSignal;
 }
@@ -34,6 +39,8 @@ export interface FleetCommand {
   readonly positionals: readonly string[];
   /** Arguments that may follow. */
   readonly optionalPositionals?: number;
+  /** Commands below this one, by their word; then nothing else of this one counts but its usage. */
+  readonly subcommands?: Readonly<Record<string, () => Promise<FleetCommand>>>;
   run(call: CommandCall): Promise<number>;
 }
 
@@ -61,6 +68,12 @@ export const BROKER_OPTIONS = {
   cert: { type: "string" },
   key: { type: "string" },
 } as const;
+
+export const KEY_OPTIONS = { keys: { type: "string" }, "passphrase-file": { type: "string" } } as const;
+
+export const KEY_USAGE = `  --keys DIR             a folder with further keys, such as a stick with the offline ones
+  --passphrase-file FILE of encrypted keys; else SKERRY_KEY_PASSPHRASE, else it is asked for at the terminal
+`;
 
 export const REPOSITORY_USAGE = `  --repo DIR             the repository's folder; default SKERRY_REPO, else the current folder or one above it
 `;
@@ -108,7 +121,36 @@ function parse(command: FleetCommand, argv: readonly string[]): ReturnType<typeo
 /** The repository that the command works on. */
 export async function repositoryOf(call: CommandCall): Promise<Repository> {
   const named = call.text("repo") ?? environment(call.io)["SKERRY_REPO"];
-  return openRepository(named ?? (await findRepositoryFolder(process.cwd())));
+  return openRepository(named ?? (await findRepositoryFolder(process.cwd())), await keyAccessOf(call));
+}
+
+/** The same where a command does without; a repository that was named has to be there. */
+export async function repositoryIfAny(call: CommandCall): Promise<Repository | undefined> {
+  try {
+    return await repositoryOf(call);
+  } catch (error) {
+    const isNamed = (call.text("repo") ?? environment(call.io)["SKERRY_REPO"]) !== undefined;
+    if (!isNamed && error instanceof FleetError && error.code === "fleet/no-repository") return undefined;
+    throw error;
+  }
+}
+
+/** How the command comes by private keys: what --keys, --passphrase-file and the environment say, and the terminal. */
+async function keyAccessOf(call: CommandCall): Promise<KeyAccess> {
+  const folder = call.text("keys");
+  return {
+    furtherFolders: folder === undefined ? [] : [resolve(folder)],
+    passphrases: await passphrasesOf(call),
+    opened: new Map(),
+  };
+}
+
+/** The passphrases that a file or the environment gives, and the terminal to ask at. */
+export async function passphrasesOf(call: CommandCall, option = "passphrase-file"): Promise<Passphrases> {
+  const { stderr, terminal } = call.io;
+  const given = await readSecret(call, option, "SKERRY_KEY_PASSPHRASE", undefined);
+  const ask = terminal && ((prompt: string) => askHidden(terminal, stderr, prompt));
+  return new Passphrases(given === undefined ? [] : [given], ask);
 }
 
 /**
@@ -132,7 +174,10 @@ export async function brokerAddressOf(call: CommandCall, { settings }: Repositor
     );
   }
   // Brokers close a connection without a word if a password comes without a name; without either they say what is missing.
-  const password = username === undefined ? undefined : await readPassword(call, broker.passwordFile);
+  const password =
+    username === undefined
+      ? undefined
+      : await readSecret(call, "password-file", "SKERRY_MQTT_PASSWORD", broker.passwordFile);
   const [ca, cert, key] = await Promise.all([
     readCredential(call.text("cafile") ?? broker.caFile),
     readCredential(call.text("cert") ?? broker.certFile),
@@ -152,15 +197,17 @@ export async function brokerAddressOf(call: CommandCall, { settings }: Repositor
 }
 
 /** Never from the command line itself, where every user of the machine can read it. */
-async function readPassword(
+async function readSecret(
   call: CommandCall,
+  option: string,
+  variable: string,
   settingsFile: string | undefined,
 ): Promise<string | undefined> {
-  const optionFile = call.text("password-file");
-  const fromEnvironment = environment(call.io)["SKERRY_MQTT_PASSWORD"];
+  const optionFile = call.text(option);
+  const fromEnvironment = environment(call.io)[variable];
   if (optionFile === undefined && fromEnvironment !== undefined) return fromEnvironment;
   const bytes = await readCredential(optionFile ?? settingsFile);
-  // Editors and `echo` end a file with a line break, which is not part of the password.
+  // Editors and `echo` end a file with a line break, which is not part of the secret.
   return bytes?.toString("utf8").replace(/\r?\n$/, "");
 }
 
@@ -170,6 +217,13 @@ async function readCredential(path: string | undefined): Promise<Buffer | undefi
 
 function environment(io: FleetIo): Readonly<Record<string, string | undefined>> {
   return io.env ?? process.env;
+}
+
+/** An option that is a whole number; throws FleetError "fleet/usage". */
+export function wholeNumber(call: CommandCall, name: string): number | undefined {
+  const text = call.text(name);
+  if (text === undefined || /^[0-9]{1,9}$/.test(text)) return text === undefined ? undefined : Number(text);
+  throw new FleetError("fleet/usage", `--${name} ${text}: a whole number is expected`);
 }
 
 /** "1 chunk", "2 chunks". */

@@ -11,6 +11,14 @@ export type FleetErrorCode =
   | "fleet/settings"
   /** A private key is missing, malformed or readable by others. */
   | "fleet/key"
+  /** A key is encrypted and nobody can be asked for its passphrase. */
+  | "fleet/passphrase-missing"
+  /** The passphrase does not open the key. */
+  | "fleet/passphrase-wrong"
+  /** A person interrupted the command. */
+  | "fleet/cancelled"
+  /** A root that is being prepared: another version, not the repository's, or nothing to sign in it. */
+  | "fleet/pending-root"
   /** Another process writes the repository folder. */
   | "fleet/locked"
   /** The folder's files do not fit together: an interrupted write, or somebody edited them. */

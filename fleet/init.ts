@@ -4,24 +4,20 @@
  */
 
 import { join, resolve } from "node:path";
-import {
-  type ParsedFile,
-  type RepositoryName,
-  ROLE_NAMES,
-  type RoleKeys,
-  type RoleName,
-  type Root,
-} from "../ota/metadata.ts";
+import type { ParsedFile, RepositoryName, RoleName, Root } from "../ota/metadata.ts";
 import { isFleetName } from "../ota/names.ts";
 import { parseMetadata } from "../ota/parse-metadata.ts";
-import { rootJson, signMetadata } from "../ota/sign-metadata.ts";
+import { signMetadata } from "../ota/sign-metadata.ts";
 import type { Signer } from "../ota/signature.ts";
 import { FleetError } from "./errors.ts";
 import { makeFolder, writeFileDurably } from "./files.ts";
-import { createKey, KEY_NAMES, type KeyName, keyFile, OFFLINE_KEYS } from "./keys.ts";
+import { createKey, keyFile } from "./keys.ts";
+import { MAX_INITIAL_ROOT_KEYS } from "./limits.ts";
 import { withRepositoryLock } from "./lock.ts";
 import { keyOf, type Signing, writeTargets } from "./metadata-store.ts";
+import { Passphrases } from "./passphrases.ts";
 import { exists, REPOSITORY_NAMES, type Repository, rootFile } from "./repository.ts";
+import { rootSigned } from "./root-changes.ts";
 import { DEFAULT_BROKER_URL, isBrokerUrl, parseSettings, SETTINGS_FILE, settingsText } from "./settings.ts";
 
 export interface InitOptions {
@@ -30,6 +26,13 @@ export interface InitOptions {
   readonly fleet?: string;
   /** Default a broker on this machine. */
   readonly brokerUrl?: string;
+  /** Root keys of each repository, and how many of them have to sign; default 1 and more than half of them. */
+  readonly rootKeys?: number;
+  readonly threshold?: number;
+  /** Of the offline keys; without it they lie in the clear. */
+  readonly passphrase?: string;
+  /** Of the keys for snapshot and timestamp, and the director's targets. */
+  readonly onlinePassphrase?: string;
   readonly nowMs?: number;
 }
 
@@ -59,11 +62,61 @@ export async function initRepository(options: InitOptions): Promise<InitResult> 
       `"${brokerUrl}" is no broker address: mqtt://host:port or mqtts://host:port`,
     );
   }
+  const plan = planKeys(options);
   await makeFolder(folder);
-  return withRepositoryLock(folder, () => create(folder, fleet, brokerUrl, options.nowMs ?? Date.now()));
+  return withRepositoryLock(folder, () => create(folder, settingsText(fleet, brokerUrl), plan, options));
 }
 
-async function create(folder: string, fleet: string, brokerUrl: string, nowMs: number): Promise<InitResult> {
+/** A key to be made: its name tells what it signs. */
+interface PlannedKey {
+  readonly name: string;
+  readonly repository: RepositoryName;
+  readonly roles: readonly RoleName[];
+  readonly isOffline: boolean;
+}
+
+interface KeyPlan {
+  readonly keys: readonly PlannedKey[];
+  readonly threshold: number;
+}
+
+function planKeys({ rootKeys = 1, threshold = Math.floor(rootKeys / 2) + 1 }: InitOptions): KeyPlan {
+  if (!Number.isInteger(rootKeys) || rootKeys < 1 || rootKeys > MAX_INITIAL_ROOT_KEYS) {
+    throw new FleetError("fleet/usage", `a repository starts with 1 to ${MAX_INITIAL_ROOT_KEYS} root keys`);
+  }
+  if (!Number.isInteger(threshold) || threshold < 1 || threshold > rootKeys) {
+    throw new FleetError("fleet/usage", `of ${rootKeys} root keys a threshold of 1 to ${rootKeys} can sign`);
+  }
+  const keys = REPOSITORY_NAMES.flatMap((repository) => {
+    const rootName = keyOf(repository, "root");
+    const roots = Array.from({ length: rootKeys }, (_each, index) => ({
+      name: rootKeys === 1 ? rootName : `${rootName}-${index + 1}`,
+      repository,
+      roles: ["root"] as const,
+      isOffline: true,
+    }));
+    const others = Map.groupBy(["targets", "snapshot", "timestamp"] as const, (role) =>
+      keyOf(repository, role),
+    );
+    return [
+      ...roots,
+      ...Array.from(others, ([name, roles]) => ({
+        name,
+        repository,
+        roles,
+        isOffline: name === "image-targets",
+      })),
+    ];
+  });
+  return { keys, threshold };
+}
+
+async function create(
+  folder: string,
+  text: string,
+  plan: KeyPlan,
+  options: InitOptions,
+): Promise<InitResult> {
   for (const name of [SETTINGS_FILE, KEYS_FOLDER, ...REPOSITORY_NAMES, "targets"]) {
     if (!(await exists(join(folder, name)))) continue;
     throw new FleetError(
@@ -71,58 +124,74 @@ async function create(folder: string, fleet: string, brokerUrl: string, nowMs: n
       `${join(folder, name)} exists already: choose another folder; nothing was changed`,
     );
   }
-  const text = settingsText(fleet, brokerUrl);
-  const repository = { folder, settings: await parseSettings(text, folder) };
-  const signing = { repository, nowMs };
-  const signers = await createKeys(repository.settings.keysFolder);
+  const settings = await parseSettings(text, folder);
+  const signers = await createKeys(settings.keysFolder, plan, options);
+  const opened = new Map([...signers.values()].map((signer) => [signer.key.keyId, signer]));
+  const keyAccess = { furtherFolders: [], passphrases: new Passphrases(), opened };
+  const repository = { folder, settings, keyAccess };
+  const signing = { repository, nowMs: options.nowMs ?? Date.now() };
   for (const name of REPOSITORY_NAMES) {
     await makeFolder(join(folder, name));
-    await writeTargets(signing, { name, roots: [await writeFirstRoot(signing, name, signers)] }, []);
+    const root = await writeFirstRoot(signing, name, plan, signers);
+    await writeTargets(signing, { name, roots: [root] }, []);
   }
   await writeFileDurably(join(folder, ".gitignore"), Buffer.from(".skerry.lock*\n*.tmp\n*.password\n"));
   // Last: a folder without settings is no repository, so an interrupted creation is not taken for one.
   await writeFileDurably(join(folder, SETTINGS_FILE), Buffer.from(text));
   return {
-    repository,
+    repository: { folder, settings },
     roots: { image: rootFile(folder, "image", 1), director: rootFile(folder, "director", 1) },
-    offlineKeyFiles: OFFLINE_KEYS.map((name) => keyFile(repository.settings.keysFolder, name)),
+    offlineKeyFiles: plan.keys
+      .filter(({ isOffline }) => isOffline)
+      .map(({ name }) => keyFile(settings.keysFolder, name)),
   };
 }
 
-async function createKeys(folder: string): Promise<ReadonlyMap<KeyName, Signer>> {
+async function createKeys(
+  folder: string,
+  { keys }: KeyPlan,
+  { passphrase, onlinePassphrase }: InitOptions,
+): Promise<ReadonlyMap<string, Signer>> {
   await makeFolder(folder, 0o700);
   const ignore = "# Private keys do not belong into version control.\n*\n!.gitignore\n";
   await writeFileDurably(join(folder, ".gitignore"), Buffer.from(ignore));
-  const signers = new Map<KeyName, Signer>();
-  for (const name of KEY_NAMES) signers.set(name, await createKey(folder, name));
+  const signers = new Map<string, Signer>();
+  for (const { name, isOffline } of keys) {
+    signers.set(name, await createKey(folder, name, isOffline ? passphrase : onlinePassphrase));
+  }
   return signers;
 }
 
 async function writeFirstRoot(
   signing: Signing,
   name: RepositoryName,
-  signers: ReadonlyMap<KeyName, Signer>,
+  { keys, threshold }: KeyPlan,
+  signers: ReadonlyMap<string, Signer>,
 ): Promise<ParsedFile<Root>> {
-  const signerOf = (role: RoleName): Signer => {
-    const signer = signers.get(keyOf(name, role));
-    if (signer === undefined) throw new Error(`no key was made for ${name} ${role}`);
-    return signer;
-  };
-  const roleKeys = (role: RoleName): RoleKeys => ({ keyIds: [signerOf(role).key.keyId], threshold: 1 });
-  const keys = new Map(ROLE_NAMES.map((role) => [signerOf(role).key.keyId, signerOf(role).key]));
-  const { folder, settings } = signing.repository;
-  const signed = rootJson({
-    version: 1,
-    expiresMs: signing.nowMs + settings.expiry.rootMs,
-    keys: [...keys.values()],
+  const own = keys.filter(({ repository }) => repository === name);
+  const signersOf = (role: RoleName): readonly Signer[] =>
+    own.filter(({ roles }) => roles.includes(role)).flatMap((key) => signers.get(key.name) ?? []);
+  const roleKeys = (role: RoleName, needed = 1) => ({
+    keyIds: signersOf(role).map(({ key }) => key.keyId),
+    threshold: needed,
+  });
+  const named = own.flatMap((planned) => {
+    const key = signers.get(planned.name)?.key;
+    return key === undefined ? [] : [{ name: planned.name, key }];
+  });
+  const content = {
+    keys: new Map(named.map(({ key }) => [key.keyId, key])),
     roles: {
-      root: roleKeys("root"),
+      root: roleKeys("root", threshold),
       timestamp: roleKeys("timestamp"),
       snapshot: roleKeys("snapshot"),
       targets: roleKeys("targets"),
     },
-  });
-  const bytes = await signMetadata(signed, [signerOf("root")]);
+    names: new Map(named.map(({ name: keyName, key }) => [key.keyId, keyName])),
+  };
+  const { folder, settings } = signing.repository;
+  const expiresMs = signing.nowMs + settings.expiry.rootMs;
+  const bytes = await signMetadata(rootSigned(name, content, { version: 1, expiresMs }), signersOf("root"));
   await writeFileDurably(rootFile(folder, name, 1), bytes);
   return parseMetadata(name, "root", bytes);
 }

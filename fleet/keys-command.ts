@@ -1,47 +1,43 @@
-/** `skerry keys init` */
+/** `skerry keys`: who may decide what the devices run. */
 
-import type { CommandCall, FleetCommand } from "./command-line.ts";
+import type { FleetCommand } from "./command-line.ts";
 import { FleetError } from "./errors.ts";
-import { initRepository } from "./init.ts";
-import { REPOSITORY_NAMES } from "./repository.ts";
 
 export const keysCommand: FleetCommand = {
-  usage: `usage: skerry keys init [DIR] [--fleet NAME] [--broker URL]
+  usage: `usage: skerry keys <command> [options]
 
-Creates the repository folder of a fleet (default: the current folder) with its keys. Nothing is
-ever overwritten.
+  init        create the repository folder of a fleet, with its keys
+  list        the keys of both repositories: who may sign what, and which key files are here
+  show        tell what a root or a key file is:  skerry keys show image-2.root.json
 
-  --fleet NAME           name of the fleet; default demo
-  --broker URL           default mqtt://127.0.0.1:1883
+A root lists the keys. It changes in two steps, a next root that is prepared, and signatures on it:
+
+  add         prepare a root with one more key:  skerry keys add --repository image --role root
+  rotate      prepare a root with a new key in the place of one:  skerry keys rotate image-online
+  revoke      prepare a root without a key:  skerry keys revoke image-root-2
+  renew       prepare the same root with a later expiry
+  sign        sign what was prepared; with enough signatures the repository takes it
+
+  new         make a key for somebody else's root, on a machine of its own:  skerry keys new image-root-4
+  passphrase  change the passphrase of a key file
+
+skerry keys <command> --help tells its options.
 `,
-  options: { fleet: { type: "string" }, broker: { type: "string" } },
-  positionals: ["init"],
-  optionalPositionals: 1,
-  run: runKeys,
+  options: {},
+  positionals: [],
+  subcommands: {
+    init: async () => (await import("./keys-init-command.ts")).keysInitCommand,
+    list: async () => (await import("./keys-show-commands.ts")).keysListCommand,
+    show: async () => (await import("./keys-show-commands.ts")).keysShowCommand,
+    add: async () => (await import("./keys-change-commands.ts")).keysAddCommand,
+    rotate: async () => (await import("./keys-change-commands.ts")).keysRotateCommand,
+    revoke: async () => (await import("./keys-change-commands.ts")).keysRevokeCommand,
+    renew: async () => (await import("./keys-change-commands.ts")).keysRenewCommand,
+    sign: async () => (await import("./keys-sign-command.ts")).keysSignCommand,
+    new: async () => (await import("./keys-file-commands.ts")).keysNewCommand,
+    passphrase: async () => (await import("./keys-file-commands.ts")).keysPassphraseCommand,
+  },
+  run: async () => {
+    throw new FleetError("fleet/usage", "the command is missing: init, list, show, add, rotate …");
+  },
 };
-
-async function runKeys(call: CommandCall): Promise<number> {
-  const [verb, folder = "."] = call.positionals;
-  if (verb !== "init")
-    throw new FleetError("fleet/usage", `there is no "skerry keys ${verb}", only "skerry keys init"`);
-  const fleet = call.text("fleet");
-  const brokerUrl = call.text("broker");
-  const { repository, roots, offlineKeyFiles } = await initRepository({
-    folder,
-    ...(fleet === undefined ? {} : { fleet }),
-    ...(brokerUrl === undefined ? {} : { brokerUrl }),
-  });
-  const lines = [
-    `Created ${repository.folder} for fleet "${repository.settings.fleet}" (broker ${repository.settings.broker.url}).`,
-    "",
-    "Copy to every device, as [trust] image_root and director_root:",
-    ...REPOSITORY_NAMES.map((name) => `  ${roots[name]}`),
-    "",
-    "Keep offline, with a copy in another place (who has them decides what your devices run):",
-    ...offlineKeyFiles.map((path) => `  ${path}`),
-    "",
-    "Next: skerry publish <component.wasm> --manifest module.toml",
-  ];
-  call.io.stdout.write(`${lines.join("\n")}\n`);
-  return 0;
-}

@@ -7,6 +7,20 @@
 export const MAX_SETTINGS_BYTES = 65_536;
 export const MAX_KEY_FILE_BYTES = 4_096;
 
+/** Key files in one folder. */
+export const MAX_KEY_FILES = 256;
+
+/** Root keys of a repository that is created. */
+export const MAX_INITIAL_ROOT_KEYS = 16;
+
+/** A key's passphrase, in UTF-16 units, and how often a person may mistype it. */
+export const MIN_PASSPHRASE_LENGTH = 8;
+export const MAX_PASSPHRASE_LENGTH = 1_024;
+export const PASSPHRASE_ATTEMPTS = 3;
+
+/** What scrypt may take for the key of a key file, in bytes: 8 times what is written today. */
+export const MAX_SCRYPT_MEMORY_BYTES = 1024 * 1024 * 1024;
+
 /** A CA, certificate, private-key or password file for the broker, in bytes. */
 export const MAX_CREDENTIAL_BYTES = 262_144;
 

@@ -26,16 +26,28 @@ export async function runFleetCommand(argv: readonly string[], io: FleetIo): Pro
     io.stderr.write(`error: unknown command "${name}": use one of ${Object.keys(COMMANDS).join(", ")}\n`);
     return 2;
   }
-  const command = await load();
+  return runCommand(await load(), rest, io);
+}
+
+async function runCommand(command: FleetCommand, rest: readonly string[], io: FleetIo): Promise<number> {
+  const [word = "", ...further] = rest;
+  const { subcommands = {} } = command;
+  const below = Object.hasOwn(subcommands, word) ? subcommands[word] : undefined;
+  if (below !== undefined) return runCommand(await below(), further, io);
   if (rest.includes("--help") || rest.includes("-h")) {
     io.stdout.write(command.usage);
     return 0;
   }
   try {
+    if (command.subcommands !== undefined && word !== "") throw unknownSubcommand(command, word);
     return await command.run(parseCall(command, rest, io));
   } catch (error) {
     return report(error, command, io);
   }
+}
+
+function unknownSubcommand({ subcommands = {} }: FleetCommand, word: string): FleetError {
+  return new FleetError("fleet/usage", `"${word}" is none of ${Object.keys(subcommands).join(", ")}`);
 }
 
 function report(error: unknown, command: FleetCommand, io: FleetIo): number {
@@ -43,7 +55,7 @@ function report(error: unknown, command: FleetCommand, io: FleetIo): number {
   if (error.code === "fleet/usage") {
     // The synopsis only: the whole help would move the error out of sight.
     const [synopsis = ""] = command.usage.split("\n\n", 1);
-    const [, name = ""] = /^usage: skerry (\S+)/.exec(synopsis) ?? [];
+    const [, name = ""] = /^usage: skerry ((?:keys )?[a-z]+)/.exec(synopsis) ?? [];
     io.stderr.write(`error: ${error.message}\n\n${synopsis}\n\nskerry ${name} --help tells the options\n`);
     return 2;
   }

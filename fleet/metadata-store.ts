@@ -22,6 +22,7 @@ import type {
   Timestamp,
 } from "../ota/metadata.ts";
 import { parseMetadata } from "../ota/parse-metadata.ts";
+import { isSignedBy } from "../ota/root-chain.ts";
 import {
   type CommonFields,
   signMetadata,
@@ -29,12 +30,13 @@ import {
   targetsJson,
   timestampJson,
 } from "../ota/sign-metadata.ts";
-import type { Signer } from "../ota/signature.ts";
+import type { SignatureVerifier, Signer } from "../ota/signature.ts";
 import { FleetError } from "./errors.ts";
 import { readFileIfPresent, writeFileDurably } from "./files.ts";
-import { type KeyName, loadKey } from "./keys.ts";
+import { Keyring } from "./keyring.ts";
 import { MAX_ROOTS } from "./limits.ts";
 import { metadataFile, type OnlineRole, type Repository, rootFile } from "./repository.ts";
+import { keyNamesOf } from "./root-changes.ts";
 import { lifetimeMs } from "./settings.ts";
 
 /** All metadata of one repository as it lies in the folder. Nothing is verified but its form. */
@@ -56,10 +58,17 @@ export interface Signing {
   readonly nowMs: number;
 }
 
-/** Which key signs a role. */
-export function keyOf(name: RepositoryName, role: RoleName): KeyName {
+/** The name of the key that a new repository's root lists for a role; with several root keys a number follows. */
+export function keyOf(name: RepositoryName, role: RoleName): string {
   if (role === "root") return `${name}-root`;
   return name === "image" && role === "targets" ? "image-targets" : `${name}-online`;
+}
+
+/** The newest root. */
+export function newestRoot({ name, roots }: Pick<StoredMetadata, "name" | "roots">): ParsedFile<Root> {
+  const root = roots.at(-1);
+  if (root === undefined) throw new TypeError(`the ${name} repository has no root`);
+  return root;
 }
 
 /** Loads the metadata; throws FleetError "fleet/repository-damaged". */
@@ -103,22 +112,49 @@ export async function writeTargets(
   stored: StartedMetadata,
   targets: Iterable<TargetInfo>,
 ): Promise<StoredMetadata> {
-  const sign = await openSigner(signing, stored, ["targets", "snapshot", "timestamp"]);
-  const sorted = [...targets].toSorted((left, right) => (left.path < right.path ? -1 : 1));
-  const targetsFile = await sign("targets", stored.targets, (fields) =>
-    targetsJson({ ...fields, targets: sorted }),
-  );
-  return signSnapshot(sign, { ...stored, targets: targetsFile });
+  return signTargets(await openSigner(signing, stored, SIGNING_ORDER), stored, targets);
 }
 
-/** Signs and writes a snapshot of the stored targets, and a timestamp. */
-export async function writeSnapshot(signing: Signing, stored: StoredMetadata): Promise<StoredMetadata> {
-  return signSnapshot(await openSigner(signing, stored, ["snapshot", "timestamp"]), stored);
+/**
+ * Takes a root in that has all its signatures, and signs again what the keys of the one before signed and its own did not. Every key is
+ * opened before anything is written; after a power cut in between `refreshRepository` does the rest.
+ */
+export async function writeRoot(
+  signing: Signing,
+  before: StoredMetadata,
+  root: ParsedFile<Root>,
+  verifier: SignatureVerifier,
+): Promise<StoredMetadata> {
+  const stored = { ...before, roots: [...before.roots, root] };
+  const first = firstUnsignedRole(stored, verifier);
+  const sign = await openSigner(signing, stored, first === undefined ? [] : rolesFrom(first));
+  await writeFileDurably(rootFile(signing.repository.folder, stored.name, root.metadata.version), root.bytes);
+  return first === undefined ? stored : signFrom(sign, stored, first);
 }
 
-/** Signs and writes a timestamp of the stored snapshot. */
-export async function writeTimestamp(signing: Signing, stored: StoredMetadata): Promise<StoredMetadata> {
-  return signTimestamp(await openSigner(signing, stored, ["timestamp"]), stored);
+/** Signs and writes a role's stored content again, and what names it. */
+export async function signAgain(
+  signing: Signing,
+  stored: StoredMetadata,
+  first: OnlineRole,
+): Promise<StoredMetadata> {
+  return signFrom(await openSigner(signing, stored, rolesFrom(first)), stored, first);
+}
+
+/** The topmost role that the newest root's keys did not sign. */
+export function firstUnsignedRole(
+  stored: StoredMetadata,
+  verifier: SignatureVerifier,
+): OnlineRole | undefined {
+  const root = newestRoot(stored).metadata;
+  return SIGNING_ORDER.find((role) => !isSignedBy(root, role, stored[role], verifier));
+}
+
+/** What is signed first is named by what follows. */
+const SIGNING_ORDER = ["targets", "snapshot", "timestamp"] as const;
+
+export function rolesFrom(first: OnlineRole): readonly OnlineRole[] {
+  return SIGNING_ORDER.slice(SIGNING_ORDER.indexOf(first));
 }
 
 type Sign = <Role extends OnlineRole>(
@@ -127,7 +163,7 @@ type Sign = <Role extends OnlineRole>(
   build: (fields: CommonFields, nowMs: number) => JsonObject,
 ) => Promise<ParsedFile<MetadataByRole[Role]>>;
 
-/** Loads the keys for all these roles first: a missing one must not leave a change half written. */
+/** Opens the keys for all these roles first: a missing one must not leave a change half written. */
 async function openSigner(
   signing: Signing,
   stored: StartedMetadata,
@@ -135,27 +171,51 @@ async function openSigner(
 ): Promise<Sign> {
   const { repository, nowMs } = signing;
   const { name } = stored;
-  const signers = new Map<OnlineRole, Signer>();
+  const root = newestRoot(stored);
+  const keyring = await Keyring.open(repository);
+  const signersByRole = new Map<OnlineRole, readonly Signer[]>();
   for (const role of roles) {
-    const signer = await loadKey(repository.settings.keysFolder, keyOf(name, role));
-    checkMaySign(stored, role, signer);
-    signers.set(role, signer);
+    const what = `${name}/${role}.json`;
+    signersByRole.set(role, await keyring.signers(root.metadata.roles[role], what, keyNamesOf(root)));
   }
   return async (role, previous, build) => {
-    const signer = signers.get(role);
-    if (signer === undefined) throw new Error(`no signer was opened for ${role}`);
+    const signers = signersByRole.get(role);
+    if (signers === undefined) throw new Error(`no signer was opened for ${role}`);
     const fields = {
       version: (previous?.metadata.version ?? 0) + 1,
       expiresMs: nowMs + lifetimeMs(repository.settings.expiry, role),
       ...(previous === undefined ? {} : { base: previous.signedJson }),
     };
     const signed = build(fields, nowMs);
-    const bytes = await signMetadata(signed, [signer]);
+    const bytes = await signMetadata(signed, signers);
     checkSize(name, role, bytes);
     const file = parseMetadata(name, role, bytes);
     await writeFileDurably(metadataFile(repository.folder, name, role), bytes);
     return file;
   };
+}
+
+function signFrom(sign: Sign, stored: StoredMetadata, first: OnlineRole): Promise<StoredMetadata> {
+  switch (first) {
+    case "targets":
+      return signTargets(sign, stored, stored.targets.metadata.targets.values());
+    case "snapshot":
+      return signSnapshot(sign, stored);
+    case "timestamp":
+      return signTimestamp(sign, stored);
+  }
+}
+
+async function signTargets(
+  sign: Sign,
+  stored: StartedMetadata,
+  targets: Iterable<TargetInfo>,
+): Promise<StoredMetadata> {
+  const sorted = [...targets].toSorted((left, right) => (left.path < right.path ? -1 : 1));
+  const targetsFile = await sign("targets", stored.targets, (fields) =>
+    targetsJson({ ...fields, targets: sorted }),
+  );
+  return signSnapshot(sign, { ...stored, targets: targetsFile });
 }
 
 async function signSnapshot(
@@ -176,25 +236,6 @@ async function signTimestamp(
     timestampJson({ ...fields, issuedMs, snapshot: namedFile(stored.snapshot) }),
   );
   return { ...stored, timestamp };
-}
-
-/** A signature by a key that the root does not list would be worth nothing to a device. */
-function checkMaySign(stored: StartedMetadata, role: OnlineRole, signer: Signer): void {
-  const root = stored.roots.at(-1);
-  const allowed = root?.metadata.roles[role];
-  const key = keyOf(stored.name, role);
-  if (root === undefined || allowed === undefined || !allowed.keyIds.includes(signer.key.keyId)) {
-    throw new FleetError(
-      "fleet/key",
-      `The key ${key} is not the one that the ${stored.name} root lists for ${role}: is it another fleet's?`,
-    );
-  }
-  if (allowed.threshold > 1) {
-    throw new FleetError(
-      "fleet/key",
-      `The ${stored.name} root asks for ${allowed.threshold} signatures on ${role}; signing with several keys is not supported yet`,
-    );
-  }
 }
 
 function checkSize(name: RepositoryName, role: OnlineRole, bytes: Uint8Array): void {

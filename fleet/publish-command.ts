@@ -7,6 +7,8 @@ import {
   type CommandCall,
   count,
   type FleetCommand,
+  KEY_OPTIONS,
+  KEY_USAGE,
   REPOSITORY_OPTIONS,
   REPOSITORY_USAGE,
   repositoryOf,
@@ -22,11 +24,12 @@ Adds a release to the repository, signs it and makes the broker hold it. Who run
 
   --manifest FILE        name, version and requests of the module
   --no-sync              change the folder only
-${REPOSITORY_USAGE}${BROKER_USAGE}`,
+${REPOSITORY_USAGE}${KEY_USAGE}${BROKER_USAGE}`,
   options: {
     manifest: { type: "string" },
     "no-sync": { type: "boolean" },
     ...REPOSITORY_OPTIONS,
+    ...KEY_OPTIONS,
     ...BROKER_OPTIONS,
   },
   positionals: ["the component's file"],

@@ -21,7 +21,7 @@ import {
   isConsistent,
   loadMetadata,
   type StoredMetadata,
-  writeSnapshot,
+  signAgain,
   writeTargets,
 } from "./metadata-store.ts";
 import { exists, type Repository, releaseFolder } from "./repository.ts";
@@ -93,7 +93,7 @@ async function addRelease(
   if (listed !== undefined) {
     refuseOtherBytes(targets, manifest, staged);
     if (!(await exists(folder))) await moveIntoPlace(staging, folder);
-    if (!isConsistent(stored)) await writeSnapshot(signing, stored);
+    if (!isConsistent(stored)) await signAgain(signing, stored, "snapshot");
     return { ...result, release: releaseCounter(listed), isNew: false };
   }
   // Nothing lists what lies there: left by a publish that was cut off.
@@ -119,7 +119,13 @@ async function addRelease(
   return { ...result, release, isNew: true };
 }
 
-const SIGNING_REFUSED: ReadonlySet<FleetErrorCode> = new Set(["fleet/metadata-too-large", "fleet/key"]);
+const SIGNING_REFUSED: ReadonlySet<FleetErrorCode> = new Set([
+  "fleet/metadata-too-large",
+  "fleet/key",
+  "fleet/passphrase-missing",
+  "fleet/passphrase-wrong",
+  "fleet/cancelled",
+]);
 
 function releaseTargets(
   { name, version, hardware }: Manifest,

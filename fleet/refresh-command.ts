@@ -6,6 +6,8 @@ import {
   brokerAddressOf,
   type CommandCall,
   type FleetCommand,
+  KEY_OPTIONS,
+  KEY_USAGE,
   REPOSITORY_OPTIONS,
   REPOSITORY_USAGE,
   repositoryOf,
@@ -21,11 +23,12 @@ daily timer.
 
   --force                sign snapshot and timestamp whatever time is left
   --no-sync              change the folder only
-${REPOSITORY_USAGE}${BROKER_USAGE}`,
+${REPOSITORY_USAGE}${KEY_USAGE}${BROKER_USAGE}`,
   options: {
     force: { type: "boolean" },
     "no-sync": { type: "boolean" },
     ...REPOSITORY_OPTIONS,
+    ...KEY_OPTIONS,
     ...BROKER_OPTIONS,
   },
   positionals: [],

@@ -7,20 +7,22 @@
  */
 
 import type { RepositoryName, RoleName } from "../ota/metadata.ts";
-import { loadKeyIfPresent } from "./keys.ts";
+import { createVerifier } from "../ota/signature.ts";
+import { Keyring, showKey } from "./keyring.ts";
 import { REFRESH_MARGIN_MS } from "./limits.ts";
 import { withRepositoryLock } from "./lock.ts";
 import {
+  firstUnsignedRole,
   isConsistent,
-  keyOf,
   loadMetadata,
+  newestRoot,
+  rolesFrom,
   type Signing,
   type StoredMetadata,
-  writeSnapshot,
-  writeTargets,
-  writeTimestamp,
+  signAgain,
 } from "./metadata-store.ts";
 import { type OnlineRole, REPOSITORY_NAMES, type Repository } from "./repository.ts";
+import { keyNamesOf } from "./root-changes.ts";
 import { lifetimeMs } from "./settings.ts";
 
 export interface RefreshOptions {
@@ -44,12 +46,19 @@ export async function refreshRepository(
   return withRepositoryLock(repository.folder, async () => {
     const signed: { repository: RepositoryName; role: OnlineRole }[] = [];
     const warnings: string[] = [];
+    const keyring = await Keyring.open(repository);
+    const verifier = await createVerifier();
     for (const name of REPOSITORY_NAMES) {
       const stored = await loadMetadata(repository, name);
-      const canSignTargets =
-        (await loadKeyIfPresent(repository.settings.keysFolder, keyOf(name, "targets"))) !== undefined;
-      const first = options.force === true ? "snapshot" : firstRoleToSign(signing, stored, canSignTargets);
-      signed.push(...(await signFrom(signing, stored, first)).map((role) => ({ repository: name, role })));
+      const canSignTargets = keyring.canSign(newestRoot(stored).metadata.roles.targets);
+      const unsigned = firstUnsignedRole(stored, verifier);
+      const due = firstDueRole(signing, stored, { canSignTargets, force: options.force === true });
+      // What lacks the newest root's signatures comes first, even without its key: the refusal says which one is missing.
+      const first = unsigned === "targets" ? unsigned : (due ?? unsigned);
+      if (first !== undefined) {
+        await signAgain(signing, stored, first);
+        signed.push(...rolesFrom(first).map((role) => ({ repository: name, role })));
+      }
       warnings.push(...warningsFor(signing, stored, canSignTargets));
     }
     return { signed, warnings };
@@ -60,48 +69,31 @@ export async function refreshRepository(
  * The role to start from: what comes after it names it and is signed with it. Undefined if nothing has to be
  * signed.
  */
-function firstRoleToSign(
+function firstDueRole(
   signing: Signing,
   stored: StoredMetadata,
-  canSignTargets: boolean,
+  { canSignTargets, force }: { readonly canSignTargets: boolean; readonly force: boolean },
 ): OnlineRole | undefined {
   if (canSignTargets && isNearExpiry(signing, stored, "targets")) return "targets";
-  if (!isConsistent(stored) || isNearExpiry(signing, stored, "snapshot")) return "snapshot";
+  if (force || !isConsistent(stored) || isNearExpiry(signing, stored, "snapshot")) return "snapshot";
   return isNearExpiry(signing, stored, "timestamp") ? "timestamp" : undefined;
-}
-
-async function signFrom(
-  signing: Signing,
-  stored: StoredMetadata,
-  first: OnlineRole | undefined,
-): Promise<readonly OnlineRole[]> {
-  switch (first) {
-    case undefined:
-      return [];
-    case "targets":
-      await writeTargets(signing, stored, stored.targets.metadata.targets.values());
-      return ["targets", "snapshot", "timestamp"];
-    case "snapshot":
-      await writeSnapshot(signing, stored);
-      return ["snapshot", "timestamp"];
-    case "timestamp":
-      await writeTimestamp(signing, stored);
-      return ["timestamp"];
-  }
 }
 
 function warningsFor(signing: Signing, stored: StoredMetadata, canSignTargets: boolean): readonly string[] {
   const { name } = stored;
+  const root = newestRoot(stored);
   const warnings: string[] = [];
   if (!canSignTargets && isNearExpiry(signing, stored, "targets")) {
     const { expires } = stored.targets.metadata;
+    const names = keyNamesOf(root);
+    const keys = root.metadata.roles.targets.keyIds.map((keyId) => showKey(keyId, names)).join(", ");
     warnings.push(
-      `${name} targets expire at ${expires} and the key ${keyOf(name, "targets")} is not here: run \`skerry refresh\` where it is`,
+      `${name} targets expire at ${expires}: devices will take no updates after that, and ${keys} cannot sign here: run \`skerry refresh\` where it is, or with --keys`,
     );
   }
   if (isNearExpiry(signing, stored, "root")) {
     warnings.push(
-      `${name} root expires at ${stored.roots.at(-1)?.metadata.expires}: devices will take no updates after that; the root has to be rotated before`,
+      `${name} root expires at ${root.metadata.expires}: devices will take no updates after that: run \`skerry keys renew --repository ${name}\`, then \`skerry keys sign\` where the root keys are`,
     );
   }
   return warnings;
@@ -109,7 +101,7 @@ function warningsFor(signing: Signing, stored: StoredMetadata, canSignTargets: b
 
 /** Near is less than half of its lifetime, and less than REFRESH_MARGIN_MS. */
 function isNearExpiry({ repository, nowMs }: Signing, stored: StoredMetadata, role: RoleName): boolean {
-  const file = role === "root" ? stored.roots.at(-1) : stored[role];
+  const file = role === "root" ? newestRoot(stored) : stored[role];
   const marginMs = Math.min(lifetimeMs(repository.settings.expiry, role) / 2, REFRESH_MARGIN_MS);
-  return file === undefined || file.metadata.expiresMs - nowMs < marginMs;
+  return file.metadata.expiresMs - nowMs < marginMs;
 }

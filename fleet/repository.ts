@@ -3,6 +3,7 @@
  *
  *     skerry.toml                                 settings (settings.ts)
  *     keys/                                       private keys, kept out of git (keys.ts)
+ *     pending/                                    roots that wait for signatures (pending-root.ts)
  *     image/     <n>.root.json targets.json snapshot.json timestamp.json   what goes on the wire
  *     director/  the same
  *     targets/<publisher>/<name>/<version>/       component.wasm component.chunks module.toml
@@ -12,8 +13,10 @@ import { access } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { RepositoryName, RoleName } from "../ota/metadata.ts";
 import type { ReleaseFile } from "../ota/names.ts";
+import type { Signer } from "../ota/signature.ts";
 import { FleetError } from "./errors.ts";
 import { MAX_FOLDER_LEVELS } from "./limits.ts";
+import type { Passphrases } from "./passphrases.ts";
 import { type FleetSettings, readSettings, SETTINGS_FILE } from "./settings.ts";
 
 /** The roles whose files carry no version in their name. */
@@ -25,12 +28,24 @@ export interface Repository {
   /** Absolute path. */
   readonly folder: string;
   readonly settings: FleetSettings;
+  /** Without it: the keys of `settings.keysFolder` that need no passphrase. */
+  readonly keyAccess?: KeyAccess;
+}
+
+/** How a command comes by private keys. */
+export interface KeyAccess {
+  /** Folders with keys beside `settings.keysFolder`: absolute paths. */
+  readonly furtherFolders: readonly string[];
+  readonly passphrases: Passphrases;
+  /** The keys that were opened already, by their ids: scrypt is slow, and so are people. */
+  readonly opened: Map<string, Signer>;
 }
 
 /** Opens the repository in a folder; throws FleetError "fleet/no-repository" or "fleet/settings". */
-export async function openRepository(folder: string): Promise<Repository> {
+export async function openRepository(folder: string, keyAccess?: KeyAccess): Promise<Repository> {
   const absolute = resolve(folder);
-  return { folder: absolute, settings: await readSettings(absolute) };
+  const settings = await readSettings(absolute);
+  return { folder: absolute, settings, ...(keyAccess === undefined ? {} : { keyAccess }) };
 }
 
 /** The nearest folder with a skerry.toml, from `start` upwards; throws FleetError "fleet/no-repository". */
@@ -55,6 +70,11 @@ export function metadataFile(folder: string, repository: RepositoryName, role: O
 
 export function rootFile(folder: string, repository: RepositoryName, version: number): string {
   return join(folder, repository, `${version}.root.json`);
+}
+
+/** A root that waits for signatures; the file's name says what it is when it travels. */
+export function pendingRootFile(folder: string, repository: RepositoryName, version: number): string {
+  return join(folder, "pending", `${repository}-${version}.root.json`);
 }
 
 /**

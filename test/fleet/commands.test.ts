@@ -7,45 +7,11 @@ import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import mqtt, { type MqttClient } from "mqtt";
-import { runFleetCommand } from "../../fleet/main.ts";
 import { readSettings } from "../../fleet/settings.ts";
 import { type Mosquitto, startMosquitto } from "../support/mosquitto.ts";
 import { requireTool } from "../support/tools.ts";
 import { componentBytes, manifestText, newRepository, publish, temporaryFolder } from "./fixture.ts";
-
-interface Outcome {
-  readonly exitCode: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-interface RunOptions {
-  readonly env?: Readonly<Record<string, string>>;
-  readonly signal?: AbortSignal;
-  readonly onText?: (text: string) => void;
-}
-
-async function run(argv: readonly string[], { env = {}, signal, onText }: RunOptions = {}): Promise<Outcome> {
-  let out = "";
-  let err = "";
-  const exitCode = await runFleetCommand(argv, {
-    stdout: {
-      write: (text) => {
-        out += text;
-        onText?.(text);
-      },
-    },
-    stderr: {
-      write: (text) => {
-        err += text;
-        onText?.(text);
-      },
-    },
-    env,
-    ...(signal === undefined ? {} : { signal }),
-  });
-  return { exitCode, out, err };
-}
+import { run } from "./run-command.ts";
 
 async function start(t: ExecutionContext, users?: Readonly<Record<string, string>>): Promise<Mosquitto> {
   const broker = await startMosquitto(users === undefined ? {} : { users });
@@ -74,7 +40,8 @@ test("wrong usage exits 2, says what is wrong and how it goes", async (t) => {
   const { folder } = await newRepository(t);
   const wrong: readonly (readonly [readonly string[], RegExp])[] = [
     [["keys"], /init/],
-    [["keys", "rotate"], /only "skerry keys init"/],
+    [["keys", "destroy"], /"destroy" is none of init, list/],
+    [["keys", "rotate"], /the key is missing/],
     [["publish", "--manifest", "module.toml"], /component's file is missing/],
     [["publish", "a.wasm"], /--manifest module\.toml is missing/],
     [["publish", "a.wasm", "b.wasm", "--manifest", "m"], /"b\.wasm" is one argument too many/],

@@ -13,7 +13,7 @@ import mqtt, { type MqttClient } from "mqtt";
 import { assignRelease } from "../../fleet/assign.ts";
 import { type BrokerAddress, connectBroker } from "../../fleet/broker.ts";
 import { FleetError, type FleetErrorCode } from "../../fleet/errors.ts";
-import { loadKey } from "../../fleet/keys.ts";
+import { keyFile, openKey, readKeyFile } from "../../fleet/keys.ts";
 import { loadMetadata } from "../../fleet/metadata-store.ts";
 import { refreshRepository } from "../../fleet/refresh.ts";
 import type { Repository } from "../../fleet/repository.ts";
@@ -232,7 +232,10 @@ test("a root that was rotated in another copy of the folder is no forgery: the o
   const repository = await assignedRepository(t);
   await syncRepository(repository, { url: broker.url });
   const { roots } = await loadMetadata(repository, "image");
-  const signer = await loadKey(repository.settings.keysFolder, "image-root");
+  const signer = await openKey(
+    await readKeyFile(keyFile(repository.settings.keysFolder, "image-root")),
+    undefined,
+  );
   const rotated = await signMetadata({ ...roots[0]?.signedJson, version: 2 }, [signer]);
   const other = await client(t, broker);
   await other.publishAsync("skerry/v1/demo/image/2.root", Buffer.from(rotated), { qos: 1, retain: true });

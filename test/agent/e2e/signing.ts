@@ -1,6 +1,6 @@
 /** Metadata as a publisher, or whoever stole a key of his, signs it: any content, by the keys of a rig's repository. */
 import type { Rig } from "../../../demo/rig.ts";
-import { loadKey } from "../../../fleet/keys.ts";
+import { keyFile, openKey, readKeyFile } from "../../../fleet/keys.ts";
 import { keyOf, loadMetadata, type StoredMetadata } from "../../../fleet/metadata-store.ts";
 import type { RepositoryName, RoleName } from "../../../ota/metadata.ts";
 import {
@@ -28,8 +28,9 @@ export class Forge {
     return new Forge(rig, await loadMetadata(rig.repository, repository));
   }
 
-  signer(role: RoleName): Promise<Signer> {
-    return loadKey(this.#rig.repository.settings.keysFolder, keyOf(this.stored.name, role));
+  async signer(role: RoleName): Promise<Signer> {
+    const { keysFolder } = this.#rig.repository.settings;
+    return openKey(await readKeyFile(keyFile(keysFolder, keyOf(this.stored.name, role))), undefined);
   }
 
   /** The version after the stored one. */

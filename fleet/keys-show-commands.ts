@@ -1,0 +1,179 @@
+/** `skerry keys list` and `skerry keys show` */
+
+import { dirname, join } from "node:path";
+import type { ParsedFile, RepositoryName, Root } from "../ota/metadata.ts";
+import { createVerifier } from "../ota/signature.ts";
+import {
+  type CommandCall,
+  type FleetCommand,
+  REPOSITORY_OPTIONS,
+  REPOSITORY_USAGE,
+  repositoryIfAny,
+  repositoryOf,
+} from "./command-line.ts";
+import { describeRoot } from "./describe-root.ts";
+import { FleetError } from "./errors.ts";
+import { isEncrypted, Keyring } from "./keyring.ts";
+import { readPublicKey } from "./keys.ts";
+import { loadMetadata, newestRoot } from "./metadata-store.ts";
+import { judgeSignatures, readPendingRoot, readRoot } from "./pending-root.ts";
+import { REPOSITORY_NAMES, type Repository } from "./repository.ts";
+import { contentOf, listingRoles } from "./root-changes.ts";
+import { formatTable } from "./table.ts";
+
+const FOLDER_OPTIONS = { keys: { type: "string" }, ...REPOSITORY_OPTIONS } as const;
+const FOLDER_USAGE = `  --keys DIR             a folder with further keys, such as a stick with the offline ones
+${REPOSITORY_USAGE}`;
+
+export const keysListCommand: FleetCommand = {
+  usage: `usage: skerry keys list [--json] [options]
+
+Lists the keys of both repositories: the roles that each signs, and where its file is.
+
+  --json                 an array of keys instead of the table
+${FOLDER_USAGE}`,
+  options: { json: { type: "boolean" }, ...FOLDER_OPTIONS },
+  positionals: [],
+  run: runList,
+};
+
+export const keysShowCommand: FleetCommand = {
+  usage: `usage: skerry keys show FILE [--previous FILE] [options]
+
+Tells what a root is (who may sign what, what it changes, who signed it) or whose key a key file is.
+
+  --previous FILE        the root before it, where there is no repository folder
+${FOLDER_USAGE}`,
+  options: { previous: { type: "string" }, ...FOLDER_OPTIONS },
+  positionals: ["the file of a root or a key"],
+  run: runShow,
+};
+
+interface ListedKey {
+  readonly repository: RepositoryName;
+  readonly key: string | null;
+  readonly keyId: string;
+  readonly roles: readonly string[];
+  /** Null if it is not here. */
+  readonly file: string | null;
+  readonly encrypted: boolean | null;
+}
+
+async function runList(call: CommandCall): Promise<number> {
+  const repository = await repositoryOf(call);
+  const keyring = await Keyring.open(repository);
+  const keys: ListedKey[] = [];
+  const notes: string[] = [];
+  for (const name of REPOSITORY_NAMES) {
+    const stored = await loadMetadata(repository, name);
+    const root = newestRoot(stored);
+    keys.push(...listKeys(name, root, keyring));
+    const { threshold, keyIds } = root.metadata.roles.root;
+    const pending = await readPendingRoot(repository, stored);
+    const waits = pending === undefined ? "" : `; root ${root.metadata.version + 1} waits for signatures`;
+    notes.push(
+      `${name} root ${root.metadata.version}, valid until ${root.metadata.expires}: ${threshold} of ${keyIds.length} root keys sign the next one${waits}`,
+    );
+  }
+  if (call.flag("json")) {
+    call.io.stdout.write(`${JSON.stringify(keys, null, 2)}\n`);
+    return 0;
+  }
+  const rows = keys.map(({ repository: name, key, keyId, roles, file, encrypted }) => [
+    key ?? "-",
+    keyId.slice(0, 8),
+    name,
+    roles.join(","),
+    encrypted === null ? "-" : encrypted ? "yes" : "no",
+    file ?? "elsewhere",
+  ]);
+  call.io.stdout.write(formatTable(["KEY", "ID", "REPOSITORY", "SIGNS", "ENCRYPTED", "FILE"], rows));
+  call.io.stdout.write(`\n${notes.join("\n")}\n`);
+  return 0;
+}
+
+function listKeys(
+  repository: RepositoryName,
+  root: ParsedFile<Root>,
+  keyring: Keyring,
+): readonly ListedKey[] {
+  const { keys, roles, names } = contentOf(root);
+  return [...keys.keys()].map((keyId) => {
+    const file = keyring.find(keyId);
+    return {
+      repository,
+      key: names.get(keyId) ?? file?.name ?? null,
+      keyId,
+      roles: listingRoles(roles, keyId),
+      file: file?.path ?? null,
+      encrypted: file === undefined ? null : isEncrypted(file),
+    };
+  });
+}
+
+async function runShow(call: CommandCall): Promise<number> {
+  const [path = ""] = call.positionals;
+  const key = await readPublicKey(path).catch((error: unknown) => {
+    if (error instanceof FleetError && error.code === "fleet/key") return undefined;
+    // A root may be larger than any key file.
+    if (error instanceof FleetError && error.message.includes("bytes")) return undefined;
+    throw error;
+  });
+  if (key !== undefined) {
+    call.io.stdout.write(`key ${key.name}, id ${key.key.keyId}, Ed25519 ${key.key.public}\n`);
+    return 0;
+  }
+  const { name, root } = await readRoot(path);
+  const previous = await previousRoot(call, path, name, root);
+  const signatures = judgeSignatures(root, previous, await createVerifier());
+  call.io.stdout.write(`${describeRoot(name, root, previous, signatures).join("\n")}\n`);
+  return 0;
+}
+
+/** The root before one: named with --previous, of the repository, or beside the file. */
+export async function previousRoot(
+  call: CommandCall,
+  path: string,
+  name: RepositoryName,
+  root: ParsedFile<Root>,
+): Promise<ParsedFile<Root> | undefined> {
+  const version = root.metadata.version - 1;
+  if (version < 1) return undefined;
+  const named = call.text("previous");
+  const previous =
+    named === undefined
+      ? ((await rootOfRepository(await repositoryIfAny(call), name, version)) ??
+        (await besideIt(path, name, version)))
+      : (await readRoot(named)).root;
+  if (previous === undefined || previous.metadata.version === version) return previous;
+  throw new FleetError(
+    "fleet/usage",
+    `${named} is root ${previous.metadata.version}; the one before ${path} is root ${version}`,
+  );
+}
+
+async function rootOfRepository(
+  repository: Repository | undefined,
+  name: RepositoryName,
+  version: number,
+): Promise<ParsedFile<Root> | undefined> {
+  if (repository === undefined) return undefined;
+  const { roots } = await loadMetadata(repository, name);
+  return roots.find((root) => root.metadata.version === version);
+}
+
+async function besideIt(
+  path: string,
+  name: RepositoryName,
+  version: number,
+): Promise<ParsedFile<Root> | undefined> {
+  for (const file of [`${name}-${version}.root.json`, `${version}.root.json`]) {
+    try {
+      const found = await readRoot(join(dirname(path), file));
+      if (found.name === name) return found.root;
+    } catch (error) {
+      if (!(error instanceof FleetError)) throw error;
+    }
+  }
+  return undefined;
+}
