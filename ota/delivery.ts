@@ -3,8 +3,8 @@
  * place as it comes, in any order. Memory holds a window of chunks, whatever the component's size.
  *
  * A download that was cut, by the network or the power, goes on where it was: what lies in `incoming` is believed only
- * after it was hashed again, so there is no record that could disagree with the bytes. The end is one rename of the
- * whole folder, after its files are on the medium (`Store.promote`).
+ * after it was hashed again, so there is no record that could disagree with the bytes. Nothing of it is synced
+ * before the end, which is one rename of the whole folder after its files are on the medium (`Store.promote`).
  */
 
 import { join } from "node:path";
@@ -13,7 +13,7 @@ import { fetchBlobs, sha256Of } from "./blob-window.ts";
 import { type Chunk, parseChunkList } from "./chunk-list.ts";
 import type { Clock } from "./clock.ts";
 import type { DiskFile } from "./disk.ts";
-import { readWhole, withFile, writeDurably } from "./durable-file.ts";
+import { readWhole, withFile } from "./durable-file.ts";
 import { OtaError } from "./errors.ts";
 import { hashFile, isFileIntact, isVersionIntact } from "./intact.ts";
 import {
@@ -105,7 +105,7 @@ async function checkFreeSpace(release: ReleaseRecord, options: DeliveryOptions):
   }
 }
 
-/** Makes manifest and chunk list lie in the folder, durably; gives the chunk list's bytes. */
+/** Makes manifest and chunk list lie in the folder; gives the chunk list's bytes. */
 async function fetchLists(release: ReleaseRecord, options: DeliveryOptions): Promise<Uint8Array> {
   const { disk } = options.store;
   const folder = options.store.incomingDirectory(release);
@@ -123,7 +123,7 @@ async function fetchLists(release: ReleaseRecord, options: DeliveryOptions): Pro
     ...windowOptions(options),
     what: releaseName(release),
     wanted,
-    take: (file, payload) => writeDurably(disk, file.path, payload),
+    take: ({ path }, payload) => withFile(disk, path, "create", (file) => file.write(payload, 0)),
   });
   return (await readWhole(disk, join(folder, CHUNKS_FILE), MAX_PAYLOAD_BYTES)) ?? new Uint8Array();
 }
@@ -153,7 +153,6 @@ async function fetchComponent(
   });
   // A longer file from another attempt would not be this component.
   await file.truncate(total);
-  await file.sync();
 }
 
 /** Which chunks the file does not hold yet, by hashing what it does hold; a content that occurs twice is one blob. */

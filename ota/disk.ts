@@ -2,8 +2,10 @@
  * All that the OTA side does to a disk, and nothing else: every durable step goes through here, so that a test can cut
  * the power at each of them.
  *
- * What a call promises is what POSIX promises, no more. A write is durable after the file's `sync`, a new name, a
- * rename or a removal after `syncDirectory` of the folder that holds it; a rename is atomic, nothing else is.
+ * What a call promises is what POSIX promises, no more. A write is durable after the file's `sync`, a new name or a
+ * removal after `syncDirectory` of the folder that holds it, a rename after that of the folder it went to; a rename is
+ * atomic, nothing else is. Without a sync, what was done may be on the medium all the same, in any order and in part.
+ * test/support/volatile-disk.ts is a disk that keeps exactly these promises.
  * Every method throws OtaError "store/disk-full" for want of space and "store/io" for anything else.
  */
 
@@ -31,7 +33,7 @@ export interface Disk {
   entry(path: string): Promise<DiskEntry | undefined>;
   /** Names in a folder, unordered; none if the folder is not there. */
   list(path: string): Promise<string[]>;
-  /** Makes a folder and those above it; each new name is durable when this returns. */
+  /** Makes one folder, private to the agent; one that is there is fine. The folder above must exist. */
   makeDirectory(path: string): Promise<void>;
   /** Atomic; replaces a file at `to`. */
   rename(from: string, to: string): Promise<void>;

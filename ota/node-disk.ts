@@ -1,8 +1,7 @@
 /** `Disk` on node:fs. */
 
 import { constants, type Stats } from "node:fs";
-import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, statfs } from "node:fs/promises";
-import { dirname } from "node:path";
+import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat, statfs } from "node:fs/promises";
 import type { Disk, DiskEntry, DiskFile, OpenMode } from "./disk.ts";
 import { OtaError } from "./errors.ts";
 
@@ -93,15 +92,11 @@ class NodeFile implements DiskFile {
 }
 
 async function makeDirectory(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: DIRECTORY_MODE });
-  if (first === undefined) {
-    return;
-  }
-  // Every new name needs its parent synced, from the innermost up to the one that the first new folder stands in.
-  for (let folder = path; ; folder = dirname(folder)) {
-    await syncDirectory(dirname(folder));
-    if (folder === first || folder === dirname(folder)) {
-      return;
+  try {
+    await mkdir(path, { mode: DIRECTORY_MODE });
+  } catch (error) {
+    if (systemCode(error) !== "EEXIST" || !(await stat(path)).isDirectory()) {
+      throw error;
     }
   }
 }

@@ -11,7 +11,7 @@ import { basename, dirname, join } from "node:path";
 import { Low } from "lowdb";
 import type { Disk } from "./disk.ts";
 import { DurableAdapter } from "./durable-adapter.ts";
-import { readWhole, writeDurably } from "./durable-file.ts";
+import { readWhole, withFile, writeDurably } from "./durable-file.ts";
 import { OtaError } from "./errors.ts";
 import type { InstallState } from "./install-types.ts";
 import { MAX_METADATA_BYTES } from "./limits.ts";
@@ -49,9 +49,7 @@ export type StoreOptions = {
  * @throws OtaError "store/corrupt", "store/newer-version", "store/disk-full", "store/io"
  */
 export async function openStore(disk: Disk, stateDir: string, options: StoreOptions = {}): Promise<Store> {
-  for (const folder of ["trust/image", "trust/director", "incoming", "versions", "data"]) {
-    await disk.makeDirectory(join(stateDir, folder));
-  }
+  await makeFolders(disk, stateDir);
   const adapter = new DurableAdapter<StoredState>({
     disk,
     directory: stateDir,
@@ -62,6 +60,49 @@ export async function openStore(disk: Disk, stateDir: string, options: StoreOpti
   const database = new Low(adapter, EMPTY_STATE);
   await database.read();
   return new Store(disk, stateDir, database);
+}
+
+/** Folders of the state folder, each after the one that it stands in. */
+const FOLDERS = ["trust", "trust/image", "trust/director", "incoming", "versions", "data"];
+
+/** Those whose names say something: what lies in `incoming` is nothing before it is a version. */
+const DURABLE_FOLDERS = ["data", "versions", "trust/director", "trust/image", "trust", ""];
+
+/**
+ * An agent that was killed may have renamed something without getting to the sync. What is in the page cache of it is made durable before
+ * anything is believed of it, since it would be gone with the power later, after other steps had been taken by it.
+ */
+async function makeFolders(disk: Disk, stateDir: string): Promise<void> {
+  await makeWithParents(disk, stateDir);
+  for (const folder of FOLDERS) {
+    await disk.makeDirectory(join(stateDir, folder));
+  }
+  for (const folder of DURABLE_FOLDERS) {
+    await disk.syncDirectory(join(stateDir, folder));
+  }
+  const isFirstStart = (await disk.entry(join(stateDir, "state.0.json"))) === undefined;
+  for (let folder = stateDir; isFirstStart && folder !== dirname(folder); folder = dirname(folder)) {
+    await syncNameOf(disk, folder);
+  }
+}
+
+async function makeWithParents(disk: Disk, folder: string): Promise<void> {
+  if ((await disk.entry(folder)) !== undefined) {
+    return;
+  }
+  await makeWithParents(disk, dirname(folder));
+  await disk.makeDirectory(folder);
+}
+
+/** A folder above that the agent may not open is not one that it made. */
+async function syncNameOf(disk: Disk, folder: string): Promise<void> {
+  try {
+    await disk.syncDirectory(dirname(folder));
+  } catch (error) {
+    if (!(error instanceof OtaError)) {
+      throw error;
+    }
+  }
 }
 
 export class Store {
@@ -173,19 +214,23 @@ export class Store {
     return join(this.#stateDir, "incoming", release.component.sha256);
   }
 
-  /** Turns a complete download, its files synced, into a version folder, in one durable step. */
+  /**
+   * Turns a complete download into a version folder, in one durable step. All its files are synced here, whoever wrote them: an earlier
+   * agent may have left in the page cache what this one found to be right.
+   */
   async promote(release: ReleaseRecord): Promise<void> {
     const incoming = this.incomingDirectory(release);
     const version = this.#versionDirectory(release);
     for (const name of await this.disk.list(incoming)) {
-      if (!VERSION_FILES.has(name)) {
-        await this.disk.remove(join(incoming, name));
-      }
+      const path = join(incoming, name);
+      await (VERSION_FILES.has(name)
+        ? withFile(this.disk, path, "update", (file) => file.sync())
+        : this.disk.remove(path));
     }
     await this.disk.syncDirectory(incoming);
     await this.disk.rename(incoming, version);
+    // A rename is atomic: where its new name is on the medium, the old one is gone from there.
     await this.disk.syncDirectory(dirname(version));
-    await this.disk.syncDirectory(dirname(incoming));
   }
 
   /** Removes version folders and downloads of releases that the predicate disowns; it is asked right before each removal. */

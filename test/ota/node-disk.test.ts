@@ -71,7 +71,9 @@ test("what is not there is an absent entry and an empty list, and can be removed
 
 test("folders and files are the agent's alone", async (t) => {
   const folder = await temporaryFolder(t);
+  await disk.makeDirectory(join(folder, "a"));
   await disk.makeDirectory(join(folder, "a", "b"));
+  await t.notThrowsAsync(disk.makeDirectory(join(folder, "a", "b")), "one that is there is fine");
   await writeDurably(disk, join(folder, "a", "b", "file"), BYTES);
   t.is((await stat(join(folder, "a"))).mode & 0o777, 0o700);
   t.is((await stat(join(folder, "a", "b", "file"))).mode & 0o777, 0o600);

@@ -1,0 +1,118 @@
+/**
+ * New metadata, then a rotation of the root's and the timestamp's keys, then newer metadata by the new keys: after a power cut at any moment
+ * the device trusts nothing older than what it had taken up.
+ */
+
+import { OtaError } from "../../../ota/errors.ts";
+import { loadTrustedRepository } from "../../../ota/load-trusted.ts";
+import { createVerifier } from "../../../ota/signature.ts";
+import { openStore, type Store } from "../../../ota/store.ts";
+import { NOTHING_RECEIVED, type ReceivedMetadata, type TrustedRepository } from "../../../ota/trust-state.ts";
+import { type Verdict, verifyRepository } from "../../../ota/trusted-repository.ts";
+import {
+  metadataSet,
+  NOW_MS,
+  type RepositorySigners,
+  repositorySigners,
+  rootFile,
+  testSigner,
+} from "../../support/signed-repository.ts";
+import { STATE_DIR } from "../../support/volatile-device.ts";
+import { VolatileDisk } from "../../support/volatile-disk.ts";
+import type { Promises, Scenario } from "./explore.ts";
+
+const REPOSITORY = "image";
+const ROLES = ["root", "timestamp", "snapshot", "targets"] as const;
+
+const verifier = await createVerifier();
+const before: RepositorySigners = await repositorySigners(REPOSITORY);
+const newKey = { signers: [await testSigner("another key")], threshold: 1 };
+const after: RepositorySigners = { ...before, root: newKey, timestamp: newKey };
+const provisionedRoot = await rootFile(before);
+
+/** What arrives, one after the other. */
+const arrivals: readonly ReceivedMetadata[] = [
+  { ...NOTHING_RECEIVED, ...(await metadataSet(before, { version: 1 })) },
+  { ...NOTHING_RECEIVED, ...(await metadataSet(before, { version: 2 })) },
+  {
+    ...(await metadataSet(after, { version: 3 })),
+    roots: new Map([
+      [2, await rootFile(after, { version: 2, signedBy: [...before.root.signers, ...after.root.signers] })],
+    ]),
+  },
+];
+
+async function load(store: Store): Promise<TrustedRepository> {
+  const stored = await store.loadTrusted(REPOSITORY);
+  return loadTrustedRepository(REPOSITORY, provisionedRoot, stored, verifier).trusted;
+}
+
+/** As the agent's watch does it: what is newly trusted is on the disk before anything follows from it. */
+async function takeUp(
+  store: Store,
+  trusted: TrustedRepository,
+  received: ReceivedMetadata,
+): Promise<TrustedRepository> {
+  const verdict = judge(trusted, received);
+  if (verdict?.kind !== "updated") return trusted;
+  for (const role of verdict.changedRoles) {
+    const file = verdict.trusted[role];
+    if (file !== undefined) await store.saveTrusted(REPOSITORY, role, file.bytes);
+  }
+  return takeUp(store, verdict.trusted, received);
+}
+
+/** An agent that starts in the middle has some of it already: older than what it trusts is what it refuses. */
+function judge(trusted: TrustedRepository, received: ReceivedMetadata): Verdict | undefined {
+  try {
+    return verifyRepository(trusted, received, NOW_MS, verifier);
+  } catch (error) {
+    if (error instanceof OtaError && error.code === "trust/rollback-attack") return undefined;
+    throw error;
+  }
+}
+
+function versionsOf(trusted: TrustedRepository): Record<(typeof ROLES)[number], number> {
+  const versionOf = (role: (typeof ROLES)[number]): number => trusted[role]?.metadata.version ?? 0;
+  return {
+    root: versionOf("root"),
+    timestamp: versionOf("timestamp"),
+    snapshot: versionOf("snapshot"),
+    targets: versionOf("targets"),
+  };
+}
+
+export const ROTATION: Scenario = {
+  name: "a rotation of the root's keys",
+  base: async () => new VolatileDisk(),
+  run: async (disk, promise, used = disk) => {
+    const store = await openStore(used, STATE_DIR);
+    let trusted = await load(store);
+    for (const received of arrivals) {
+      trusted = await takeUp(store, trusted, received);
+      const versions = Object.entries(versionsOf(trusted)).map(([role, version]) => [role, String(version)]);
+      promise(Object.fromEntries(versions));
+    }
+    if (trusted.root.metadata.version !== 2 || trusted.targets?.metadata.version !== 3) {
+      throw new Error("the metadata was not taken up");
+    }
+  },
+  check: async (disk, promises: Promises) => {
+    const store = await openStore(disk, STATE_DIR);
+    const trusted = await load(store);
+    const versions = versionsOf(trusted);
+    // TUF 1.0.31 §5.3.11: a timestamp by a key that a newer root replaced is forgotten, by whatever number it had.
+    const isRotated = versions.root > Number(promises["root"] ?? 1);
+    const older = ROLES.filter(
+      (role) =>
+        versions[role] < Number(promises[role] ?? 0) &&
+        !(isRotated && role === "timestamp" && versions[role] === 0),
+    );
+    if (older.length > 0) return `${older.join()} went backwards: ${JSON.stringify({ versions, promises })}`;
+    for (const received of arrivals.slice(-1)) {
+      const { targets } = await takeUp(store, trusted, received);
+      if (targets?.metadata.version !== 3) return "the newest metadata is not taken up any more";
+    }
+    return undefined;
+  },
+};
