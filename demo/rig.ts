@@ -36,6 +36,8 @@ export interface RigOptions {
   readonly onTelemetry: (topic: string, payload: string) => void;
   /** What else the device publishes: `state`, `status`, `reply`, `log/…`. Not asked for without it. */
   readonly onReport?: (topic: string, payload: string, retained: boolean) => void;
+  /** Root keys of each repository and how many of them sign; one unless said. */
+  readonly rootKeys?: { readonly count: number; readonly threshold: number };
   /** Who the operator is to the broker; nobody in particular unless said. */
   readonly operator?: Omit<BrokerAddress, "url">;
   /** Further lines of the device's `[broker]` table: its user and password file, its certificates. */
@@ -99,6 +101,8 @@ export class Rig {
       folder: join(folder, "fleet"),
       fleet: options.fleet,
       brokerUrl: options.brokerUrl,
+      rootKeys: options.rootKeys?.count ?? 1,
+      threshold: options.rootKeys?.threshold ?? 1,
     });
     await mkdir(join(folder, "device"));
     await writeFile(join(folder, "device", "device.toml"), deviceToml(options, roots));

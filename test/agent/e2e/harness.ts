@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { ExecutionContext } from "ava";
 import { type RunningAgent, startAgent } from "../../../agent/agent.ts";
 import type { DeviceEvent } from "../../../demo/device-events.ts";
-import { Rig } from "../../../demo/rig.ts";
+import { Rig, type RigOptions } from "../../../demo/rig.ts";
 import { type BrokerAddress, connectBroker } from "../../../fleet/broker.ts";
 import type { ModuleSnapshot } from "../../../ota/installer.ts";
 import { topicSegment } from "../../../ota/names.ts";
@@ -94,7 +94,7 @@ export class Device {
   /** Repository and configuration are made, the broker is filled, the agent does not run yet. All ends with `close()`. */
   static async create(
     broker: BrokerUnderTest,
-    options: { readonly stateDir?: string; readonly agentEnvironment?: Record<string, string> } = {},
+    options: Pick<RigOptions, "stateDir" | "agentEnvironment" | "rootKeys"> = {},
   ): Promise<Device> {
     const fleet = `e2e-${process.pid}-${fleets++}`;
     const parts: Pick<Device, "events" | "telemetry" | "reports"> = {
