@@ -3,6 +3,8 @@
  * empty.
  */
 
+import { constants } from "node:fs";
+import { cp } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { ParsedFile, RepositoryName, RoleName, Root } from "../ota/metadata.ts";
 import { isFleetName } from "../ota/names.ts";
@@ -10,11 +12,11 @@ import { parseMetadata } from "../ota/parse-metadata.ts";
 import { signMetadata } from "../ota/sign-metadata.ts";
 import type { Signer } from "../ota/signature.ts";
 import { FleetError } from "./errors.ts";
-import { makeFolder, writeFileDurably } from "./files.ts";
+import { ioError, makeFolder, readFileBounded, writeFileDurably } from "./files.ts";
 import { createKey, keyFile } from "./keys.ts";
-import { MAX_INITIAL_ROOT_KEYS } from "./limits.ts";
+import { MAX_INITIAL_ROOT_KEYS, MAX_SETTINGS_BYTES } from "./limits.ts";
 import { withRepositoryLock } from "./lock.ts";
-import { keyOf, type Signing, writeTargets } from "./metadata-store.ts";
+import { keyOf, loadMetadata, type Signing, type StartedMetadata, writeTargets } from "./metadata-store.ts";
 import { Passphrases } from "./passphrases.ts";
 import { exists, REPOSITORY_NAMES, type Repository, rootFile } from "./repository.ts";
 import { rootSigned } from "./root-changes.ts";
@@ -29,6 +31,11 @@ export interface InitOptions {
   /** Root keys of each repository, and how many of them have to sign; default 1 and more than half of them. */
   readonly rootKeys?: number;
   readonly threshold?: number;
+  /**
+   * An older repository whose settings, releases and assignments the new one takes over, under keys of its own: for when its root keys are
+   * lost or stolen. `fleet` and `brokerUrl` are its own then.
+   */
+  readonly from?: Repository;
   /** Of the offline keys; without it they lie in the clear. */
   readonly passphrase?: string;
   /** Of the keys for snapshot and timestamp, and the director's targets. */
@@ -48,6 +55,15 @@ const KEYS_FOLDER = "keys";
 /** Creates a repository; throws FleetError "fleet/exists" rather than overwrite anything. */
 export async function initRepository(options: InitOptions): Promise<InitResult> {
   const folder = resolve(options.folder);
+  const plan = planKeys(options);
+  const { from } = options;
+  if (from !== undefined) {
+    const text = await readFileBounded(join(from.folder, SETTINGS_FILE), MAX_SETTINGS_BYTES);
+    await makeFolder(folder);
+    return withRepositoryLock(from.folder, () =>
+      withRepositoryLock(folder, () => create(folder, text.toString("utf8"), plan, options)),
+    );
+  }
   const fleet = options.fleet ?? "demo";
   const brokerUrl = options.brokerUrl ?? DEFAULT_BROKER_URL;
   if (!isFleetName(fleet)) {
@@ -62,7 +78,6 @@ export async function initRepository(options: InitOptions): Promise<InitResult> 
       `"${brokerUrl}" is no broker address: mqtt://host:port or mqtts://host:port`,
     );
   }
-  const plan = planKeys(options);
   await makeFolder(folder);
   return withRepositoryLock(folder, () => create(folder, settingsText(fleet, brokerUrl), plan, options));
 }
@@ -130,10 +145,14 @@ async function create(
   const keyAccess = { furtherFolders: [], passphrases: new Passphrases(), opened };
   const repository = { folder, settings, keyAccess };
   const signing = { repository, nowMs: options.nowMs ?? Date.now() };
+  if (options.from !== undefined) await copyReleases(options.from.folder, folder);
   for (const name of REPOSITORY_NAMES) {
     await makeFolder(join(folder, name));
-    const root = await writeFirstRoot(signing, name, plan, signers);
-    await writeTargets(signing, { name, roots: [root] }, []);
+    const roots = [await writeFirstRoot(signing, name, plan, signers)];
+    // Versions go on, release counters and assignments stay: what devices know of them still holds.
+    const before: Omit<StartedMetadata, "roots"> =
+      options.from === undefined ? { name } : await loadMetadata(options.from, name);
+    await writeTargets(signing, { ...before, roots }, before.targets?.metadata.targets.values() ?? []);
   }
   await writeFileDurably(join(folder, ".gitignore"), Buffer.from(".skerry.lock*\n*.tmp\n*.password\n"));
   // Last: a folder without settings is no repository, so an interrupted creation is not taken for one.
@@ -145,6 +164,16 @@ async function create(
       .filter(({ isOffline }) => isOffline)
       .map(({ name }) => keyFile(settings.keysFolder, name)),
   };
+}
+
+async function copyReleases(from: string, to: string): Promise<void> {
+  const source = join(from, "targets");
+  if (!(await exists(source))) return;
+  try {
+    await cp(source, join(to, "targets"), { recursive: true, mode: constants.COPYFILE_FICLONE });
+  } catch (error) {
+    throw ioError("copy", source, error);
+  }
 }
 
 async function createKeys(

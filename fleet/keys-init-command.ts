@@ -3,7 +3,7 @@
 import { type CommandCall, type FleetCommand, passphrasesOf, wholeNumber } from "./command-line.ts";
 import { FleetError } from "./errors.ts";
 import { type InitResult, initRepository } from "./init.ts";
-import { REPOSITORY_NAMES } from "./repository.ts";
+import { openRepository, REPOSITORY_NAMES } from "./repository.ts";
 
 export const keysInitCommand: FleetCommand = {
   usage: `usage: skerry keys init [DIR] [--fleet NAME] [--broker URL] [options]
@@ -13,6 +13,8 @@ ever overwritten.
 
   --fleet NAME           name of the fleet; default demo
   --broker URL           default mqtt://127.0.0.1:1883
+  --from DIR             take over the settings, releases and assignments of another repository folder, under new keys: for
+                         when its root keys were stolen or lost. Devices need the new roots, by hand
   --root-keys N          root keys of each repository; default 1
   --threshold M          how many of them have to sign a next root; default more than half
   --passphrase-file FILE the keys are encrypted; else with SKERRY_KEY_PASSPHRASE, else with what is typed at the terminal
@@ -22,6 +24,7 @@ ever overwritten.
   options: {
     fleet: { type: "string" },
     broker: { type: "string" },
+    from: { type: "string" },
     "root-keys": { type: "string" },
     threshold: { type: "string" },
     "passphrase-file": { type: "string" },
@@ -39,12 +42,17 @@ async function runInit(call: CommandCall): Promise<number> {
   const brokerUrl = call.text("broker");
   const rootKeys = wholeNumber(call, "root-keys");
   const threshold = wholeNumber(call, "threshold");
+  const from = call.text("from");
+  if (from !== undefined && (fleet !== undefined || brokerUrl !== undefined)) {
+    throw new FleetError("fleet/usage", "--from goes without --fleet and --broker: they are taken over");
+  }
   const passphrase = await choosePassphrase(call);
   const onlinePassphrase = call.flag("plain-online") ? undefined : passphrase;
   const result = await initRepository({
     folder,
     ...(fleet === undefined ? {} : { fleet }),
     ...(brokerUrl === undefined ? {} : { brokerUrl }),
+    ...(from === undefined ? {} : { from: await openRepository(from) }),
     ...(rootKeys === undefined ? {} : { rootKeys }),
     ...(threshold === undefined ? {} : { threshold }),
     ...(passphrase === undefined ? {} : { passphrase }),

@@ -3,6 +3,7 @@
 import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import test, { type ExecutionContext } from "ava";
+import { assignRelease } from "../../fleet/assign.ts";
 import { FleetError, type FleetErrorCode } from "../../fleet/errors.ts";
 import { initRepository } from "../../fleet/init.ts";
 import { encryptSeed } from "../../fleet/key-encryption.ts";
@@ -536,4 +537,42 @@ test("key files that others can read, or that are called otherwise, are refused 
   await copyFile(path, keyFile(repository.settings.keysFolder, "backup"));
   const { err } = await keys(repository, "list");
   t.true(err.includes(`backup.json holds the key "${basename(path, ".json")}"`));
+});
+
+test("init --from: a new repository with other keys goes on with settings, releases, counters and assignments", async (t) => {
+  const old = await newRepository(t);
+  await publish(old);
+  await publish(old, { version: "1.1.0" });
+  await succeed(t, old, "list");
+  const audience = { kind: "group", group: "default", percent: 25 } as const;
+  await assignRelease(old, { module: "acme/thermo", version: "1.1.0", audience });
+  const folder = join(await temporaryFolder(t), "next");
+  const made = await run([
+    "keys",
+    "init",
+    folder,
+    "--from",
+    old.folder,
+    "--root-keys",
+    "3",
+    "--no-passphrase",
+  ]);
+  t.is(made.exitCode, 0, made.err);
+  const repository = await openRepository(folder);
+  t.deepEqual(repository.settings.broker, old.settings.broker);
+  for (const name of ["image", "director"] as const) {
+    const [before, after] = [await loadMetadata(old, name), await loadMetadata(repository, name)];
+    t.deepEqual(after.targets.metadata.targets, before.targets.metadata.targets);
+    t.true(after.timestamp.metadata.version > before.timestamp.metadata.version);
+    const ids = [before, after].map(({ roots }) => [...(roots[0]?.metadata.keys.keys() ?? [])]);
+    t.deepEqual(
+      ids[0]?.filter((keyId) => ids[1]?.includes(keyId)),
+      [],
+    );
+  }
+  const { blobs } = await planSync(repository);
+  t.is((await Promise.all(blobs.map((blob) => blob.load()))).length, 6);
+  t.is((await publish(repository, { version: "1.2.0" })).release, 3);
+  const both = await run(["keys", "init", `${folder}-2`, "--from", old.folder, "--fleet", "north"]);
+  t.is(both.exitCode, 2);
 });

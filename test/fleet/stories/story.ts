@@ -67,6 +67,14 @@ export class Story {
     return out;
   }
 
+  /** Runs one that has to fail; gives its message. */
+  async fails(line: string): Promise<string> {
+    const env = { SKERRY_REPO: this.fleet, SKERRY_MQTT_PASSWORD: this.#password };
+    const { exitCode, err } = await run(line.split(" "), { env });
+    this.#t.is(exitCode, 1, `skerry ${line}`);
+    return err;
+  }
+
   /** Publishes a version; nobody runs it yet. */
   async publish(version: string): Promise<void> {
     const { component, manifest } = await steady(version);
@@ -93,8 +101,7 @@ export class Story {
   async refused(repository: RepositoryName, codes: readonly string[], from: number): Promise<void> {
     await this.device.events.until(
       `${repository}: ${codes.join(" or ")}`,
-      (each) =>
-        each.event === "refused" && each.repository === repository && codes.includes(each.code ?? ""),
+      (each) => each.event === "refused" && each.repository === repository && codes.includes(each.code ?? ""),
       from,
     );
     this.#t.pass();
@@ -174,6 +181,14 @@ export class Thief {
     const root = (await this.stored(name)).roots.at(-1);
     const version = (root?.metadata.version ?? 0) + 1;
     await this.put(`${name}/${version}.root`, await this.#sign(change({ ...root?.signedJson, version })));
+  }
+
+  /** Every role signed by the stolen keys alone. */
+  ownRoles(): JsonObject {
+    const keyids = this.#signers.map(({ key }) => key.keyId);
+    const threshold = keyids.length;
+    const role = { keyids, threshold };
+    return { root: role, timestamp: role, snapshot: role, targets: role };
   }
 
   async put(topic: string, bytes: Uint8Array): Promise<void> {
