@@ -55,6 +55,13 @@ const halves: Plugin = {
   },
 };
 
+/** The day of the build: what the agent takes for the earliest time. The same sources build alike where SOURCE_DATE_EPOCH (in seconds) says which. */
+function builtMs(): number {
+  const epochSeconds = Number(process.env["SOURCE_DATE_EPOCH"] ?? Number.NaN);
+  const timeMs = Number.isNaN(epochSeconds) ? Date.now() : epochSeconds * 1_000;
+  return timeMs - (timeMs % (24 * 60 * 60 * 1_000));
+}
+
 const common: BuildOptions = {
   absWorkingDir: root,
   bundle: true,
@@ -66,6 +73,7 @@ const common: BuildOptions = {
   legalComments: "none",
   // Brings a native addon that is loaded from its own folder; imported only where a policy names a real port.
   external: ["serialport"],
+  define: { SKERRY_BUILT_MS: `${builtMs()}` },
   // CommonJS packages in an ES module bundle ask for Node's own modules by `require`.
   banner: {
     js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',

@@ -11,19 +11,20 @@ import { openDevices } from "../devices/registry.ts";
 import type { BlobSource } from "../ota/blob-source.ts";
 import { OtaError } from "../ota/errors.ts";
 import { Installer } from "../ota/installer.ts";
-import { loadTrustedRepository } from "../ota/load-trusted.ts";
-import type { RepositoryName } from "../ota/metadata.ts";
 import { createNodeDisk } from "../ota/node-disk.ts";
-import { createVerifier, type SignatureVerifier } from "../ota/signature.ts";
+import { createVerifier } from "../ota/signature.ts";
 import { openStore, type Store } from "../ota/store.ts";
-import type { TrustedRepository } from "../ota/trust-state.ts";
+import { saveChange } from "../ota/stored-trust.ts";
+import { TrustedTime } from "../ota/trusted-time.ts";
 import type { ModuleLimits } from "../sandbox/module-spec.ts";
+import { readClock } from "./clock.ts";
 import { answerCommand } from "./commands.ts";
 import { type AgentConfig, loadConfig } from "./config.ts";
 import { messageOf } from "./errors.ts";
 import { createLink } from "./link.ts";
 import type { Link, LinkState } from "./link-types.ts";
 import type { Log } from "./log.ts";
+import { loadTrusted, rootReplaced } from "./provisioned-root.ts";
 import { type AgentEvent, Reports } from "./reports.ts";
 import { claimStateDir } from "./single-instance.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -89,10 +90,11 @@ async function startOn(
   damages: readonly string[],
 ): Promise<RunningAgent> {
   const verifier = await createVerifier();
-  const trusted = {
-    image: await loadTrusted("image", settings.trust.imageRootFile, store, verifier, log),
-    director: await loadTrusted("director", settings.trust.directorRootFile, store, verifier, log),
+  const loaded = {
+    image: await loadTrusted("image", settings.trust.imageRootFile, store, verifier),
+    director: await loadTrusted("director", settings.trust.directorRootFile, store, verifier),
   };
+  const trusted = { image: loaded.image.trusted, director: loaded.director.trusted };
   const devices = await openDevices(settings.policy, {
     onFailure: (module, error) => log("warning", messageOf(error), { module }),
   });
@@ -138,12 +140,14 @@ async function startOn(
     onEvent: (report) => reports.install(report),
     onStateChange: () => reports.stateChanged(),
   });
+  const time = new TrustedTime(readClock);
   const watch = new TrustWatch({
     trusted,
     verifier,
     device: { id: settings.deviceId, groups: settings.groups, hardware: settings.hardware },
-    now: () => Date.now(),
-    save: (repository, role, bytes) => store.saveTrusted(repository, role, bytes),
+    now: (markMs) => time.nowMs(markMs),
+    save: (repository, change) => saveChange(store.trust(repository), change),
+    committed: () => installer.committed(),
     requestAgain: () => link.requestMetadata(),
     onSelections: (selections) => installer.setDesired(selections),
     onRefused: (error) => reports.refusedMetadata(error),
@@ -153,6 +157,13 @@ async function startOn(
   listen(link, watch, installer);
   // A disk that begins to fail is the operator's concern, too.
   for (const damage of damages) reports.failed(new OtaError("store/corrupt", damage));
+  for (const { trusted, droppedRoles, replaced } of [loaded.image, loaded.director]) {
+    if (replaced !== undefined) reports.failed(rootReplaced(trusted, replaced));
+    else if (droppedRoles.length > 0) {
+      const roles = droppedRoles.join(", ");
+      log("warning", `stored ${trusted.repository} metadata is not trusted any more: ${roles}`);
+    }
+  }
   log("info", `agent ${VERSION}, device ${settings.deviceId} of fleet ${settings.fleet}`);
   reports.stateChanged();
   installer.start();
@@ -187,35 +198,6 @@ function observed(source: BlobSource, onBlob: (sizeBytes: number) => void): Blob
         onBlob(payload.byteLength);
       }),
   };
-}
-
-async function loadTrusted(
-  repository: RepositoryName,
-  rootFile: string,
-  store: Store,
-  verifier: SignatureVerifier,
-  log: Log,
-): Promise<TrustedRepository> {
-  const stored = await store.loadTrusted(repository);
-  const provisionedRoot = await readFile(rootFile);
-  const { trusted, droppedRoles } = loadFrom(rootFile, () =>
-    loadTrustedRepository(repository, provisionedRoot, stored, verifier),
-  );
-  if (droppedRoles.length > 0) {
-    log("warning", `stored ${repository} metadata is not trusted any more: ${droppedRoles.join(", ")}`);
-  }
-  return trusted;
-}
-
-/** Only the provisioned root can make that fail: names its file, and where a good one is. */
-function loadFrom<T>(rootFile: string, load: () => T): T {
-  try {
-    return load();
-  } catch (error) {
-    if (!(error instanceof OtaError)) throw error;
-    const message = `${rootFile} is no root to trust (${error.message}): copy 1.root.json from the operator's repository again`;
-    throw new OtaError(error.code, message, { cause: error });
-  }
 }
 
 /** Changes with each boot of the machine, so that an operator can tell a restart of the agent from one of the device. */

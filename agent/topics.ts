@@ -8,13 +8,13 @@ import { MAX_TOPIC_BYTES } from "./limits.ts";
 
 /** What an incoming topic means to this device. */
 export type IncomingTopic =
-  /** `file` is the name without folder or ending: `timestamp`, `snapshot`, `targets` or `<n>.root`. */
+  /** `file` is the last level: `timestamp`, `7.root`, a delegated role … */
   | { readonly kind: "metadata"; readonly repository: RepositoryName; readonly file: string }
   /** `digest` is the SHA-256 in lower-case hex. */
   | { readonly kind: "blob"; readonly digest: string }
   | { readonly kind: "command" };
 
-const METADATA_FILE = /^(?:timestamp|snapshot|targets|[1-9][0-9]{0,8}\.root)$/;
+const METADATA_FILE = /^(?:[1-9][0-9]{0,8}\.)?[a-z0-9][a-z0-9_-]{0,63}$/;
 
 /** The topics of device `deviceId` in `fleet`; both are checked names already. */
 export class DeviceTopics {

@@ -14,19 +14,23 @@
  */
 import type { DeviceIdentity } from "../ota/assignment.ts";
 import { OtaError } from "../ota/errors.ts";
-import type { RepositoryName, RoleName } from "../ota/metadata.ts";
+import type { RepositoryName } from "../ota/metadata.ts";
 import { claimedComponents } from "../ota/metadata-checks.ts";
 import { parseMetadata } from "../ota/parse-metadata.ts";
-import { type Selection, selectReleases } from "../ota/selection.ts";
+import { TargetSearch, VerifiedDelegations } from "../ota/resolve-target.ts";
+import { type CommittedRelease, type Selection, selectReleases } from "../ota/selection.ts";
 import type { SignatureVerifier } from "../ota/signature.ts";
+import { changeOf, type TrustChange } from "../ota/stored-trust.ts";
 import {
   NOTHING_RECEIVED,
   parseMetadataTopic,
   type ReceivedMetadata,
   receiveMetadata,
+  retainDelegated,
   type TrustedRepository,
 } from "../ota/trust-state.ts";
 import { verifyRepository } from "../ota/trusted-repository.ts";
+import { highWaterMarkMs } from "../ota/trusted-time.ts";
 import { messageOf } from "./errors.ts";
 import {
   METADATA_GRACE_MS,
@@ -36,16 +40,19 @@ import {
   METADATA_SETTLE_MS,
 } from "./limits.ts";
 import { Settling } from "./settling.ts";
+import { BUILT_MS } from "./version.ts";
 
 export interface TrustWatchOptions {
   /** What the device trusts at its start. */
   readonly trusted: Readonly<Record<RepositoryName, TrustedRepository>>;
   readonly verifier: SignatureVerifier;
   readonly device: DeviceIdentity;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
-  /** Makes a role's file durable; the update goes on when it is. */
-  readonly save: (repository: RepositoryName, role: RoleName, bytes: Uint8Array) => Promise<void>;
+  /** The time in milliseconds since 1970, given the latest signed one in the same (ota/trusted-time.ts). */
+  readonly now: (markMs: number) => number;
+  /** Makes what became trusted durable; the update goes on when it is. */
+  readonly save: (repository: RepositoryName, change: TrustChange) => Promise<void>;
+  /** What is committed, by module: no older release is selected. */
+  readonly committed: () => ReadonlyMap<string, CommittedRelease>;
   /** Makes the broker send the retained metadata once more. */
   readonly requestAgain: () => void;
   /** Called with every module that the director assigns to this device, whenever the metadata was found to hold. */
@@ -87,6 +94,9 @@ export class TrustWatch {
   #retryTimer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
+  /** The delegated roles of the image repository that this device's modules lead to, once that is known. */
+  #neededRoles: ReadonlySet<string> | undefined;
+  readonly #verifiedDelegations = new VerifiedDelegations();
   readonly #recheckTimer: NodeJS.Timeout;
 
   constructor(options: TrustWatchOptions) {
@@ -111,8 +121,8 @@ export class TrustWatch {
     const topic = parseMetadataTopic(name);
     if (topic === undefined || this.#stopped) return;
     const watched = this.#watched[repository];
-    const { version } = watched.trusted.root.metadata;
-    watched.received = receiveMetadata(watched.received, topic, payload, version);
+    const interest = { root: watched.trusted.root.metadata, delegatedRoles: this.#neededRolesOf(repository) };
+    watched.received = receiveMetadata(watched.received, topic, payload, interest);
     watched.isHeard = true;
     this.#settling.touch();
   }
@@ -125,6 +135,18 @@ export class TrustWatch {
     clearTimeout(this.#retryTimer);
     clearInterval(this.#recheckTimer);
     await this.#running;
+  }
+
+  /** A director delegates nothing. */
+  #neededRolesOf(repository: RepositoryName): ReadonlySet<string> | undefined {
+    return repository === "director" ? NO_ROLES : this.#neededRoles;
+  }
+
+  /** TUF 1.0.31 §5.1: fixed for an evaluation, but for a new root, whose keys decide anew what time was signed. */
+  #time(): number {
+    const { image, director } = this.#watched;
+    const issuedMs = [image, director].map(({ trusted }) => trusted.timestamp?.metadata.issuedMs);
+    return this.#options.now(highWaterMarkMs(BUILT_MS, issuedMs));
   }
 
   #enqueue(graceIsOver: boolean): void {
@@ -159,15 +181,19 @@ export class TrustWatch {
     const { image, director } = this.#watched;
     const received = { image: image.received, director: director.received };
     const undecided: OtaError[] = [];
+    const nowMs = this.#time();
     for (const repository of REPOSITORIES) {
-      const error = await this.#update(this.#watched[repository]);
+      const error = await this.#update(this.#watched[repository], nowMs);
       if (error !== undefined) undecided.push(error);
     }
     const isLast = (graceIsOver && this.#askedAgain) || isSameMetadata(this.#concluded, received);
-    const unvouched = this.#select(isLast);
+    const unvouched = this.#select(isLast, this.#time());
     if (isLast || (undecided.length === 0 && !unvouched)) {
       for (const error of undecided) this.#refuse(error);
       this.#concluded = isLast ? received : undefined;
+      if (!isLast && this.#neededRoles !== undefined) {
+        image.received = retainDelegated(image.received, this.#neededRoles);
+      }
       this.#askedAgain = false;
       clearTimeout(this.#graceTimer);
       this.#graceTimer = undefined;
@@ -184,26 +210,26 @@ export class TrustWatch {
   }
 
   /** Takes what became trusted; gives the error to report if what is incomplete stays so. */
-  async #update(watched: Watched): Promise<OtaError | undefined> {
+  async #update(watched: Watched, startMs: number): Promise<OtaError | undefined> {
     const { repository } = watched.trusted;
     const other = this.#watched[repository === "image" ? "director" : "image"];
     if (!watched.isHeard) return undefined;
+    let nowMs = startMs;
     try {
       for (;;) {
-        const { verifier, now } = this.#options;
+        const { verifier } = this.#options;
         const foreignRoot = other.trusted.root.metadata;
-        const verdict = verifyRepository(watched.trusted, watched.received, now(), verifier, foreignRoot);
+        const verdict = verifyRepository(watched.trusted, watched.received, nowMs, verifier, foreignRoot);
         if (verdict.kind === "incomplete") return withClaims(verdict.error, watched);
         watched.holds = true;
         if (verdict.kind === "current") {
           watched.reported = undefined;
           return undefined;
         }
-        for (const role of verdict.changedRoles) {
-          const file = verdict.trusted[role];
-          if (file !== undefined) await this.#options.save(repository, role, file.bytes);
-        }
+        const change = changeOf(watched.trusted, verdict);
+        await this.#options.save(repository, change);
         watched.trusted = verdict.trusted;
+        if (change.kind === "root") nowMs = this.#time();
       }
     } catch (error) {
       if (!(error instanceof OtaError) || error.code.startsWith("store/")) throw error;
@@ -215,26 +241,39 @@ export class TrustWatch {
   }
 
   /** Says what to run; true if a refusal may still vanish when the image repository's part arrives. */
-  #select(isLast: boolean): boolean {
+  #select(isLast: boolean, nowMs: number): boolean {
     const { image, director } = this.#watched;
-    const nowMs = this.#options.now();
     if (!image.holds || !director.holds) return false;
     if (!isFresh(image.trusted, nowMs) || !isFresh(director.trusted, nowMs)) return false;
-    const imageTargets = image.trusted.targets?.metadata;
-    const directorTargets = director.trusted.targets?.metadata;
-    if (imageTargets === undefined || directorTargets === undefined) return false;
-    const selections = new Map(selectReleases(imageTargets, directorTargets, this.#options.device));
-    let unvouched = false;
+    const { verifier, device, committed } = this.#options;
+    const { targets, snapshot } = image.trusted;
+    const directorTargets = director.trusted.targets;
+    if (targets === undefined || snapshot === undefined || directorTargets === undefined) return false;
+    const search = new TargetSearch({
+      targets: targets.metadata,
+      snapshot: snapshot.metadata,
+      delegated: image.received.delegated,
+      nowMs,
+      verifier,
+      hardware: device.hardware,
+      verified: this.#verifiedDelegations,
+    });
+    const selections = new Map(
+      selectReleases({ image: search, director: directorTargets.metadata, device, committed: committed() }),
+    );
+    this.#neededRoles = search.neededRoles;
+    this.#verifiedDelegations.retain(search.neededRoles);
+    let isAwaiting = false;
     if (!isLast) {
       for (const [module, selection] of selections) {
-        if (selection.kind === "refused" && selection.error.code === "trust/not-vouched") {
+        if (selection.kind === "refused" && selection.isAwaiting) {
           selections.delete(module);
-          unvouched = true;
+          isAwaiting = true;
         }
       }
     }
     this.#options.onSelections(selections);
-    return unvouched;
+    return isAwaiting;
   }
 
   #refuse(error: OtaError): void {
@@ -246,6 +285,8 @@ export class TrustWatch {
     this.#options.onRefused(error);
   }
 }
+
+const NO_ROLES: ReadonlySet<string> = new Set();
 
 /** By identity: `receiveMetadata` gives the same object for the same bytes. */
 function isSameMetadata(left: ReceivedByRepository | undefined, right: ReceivedByRepository): boolean {

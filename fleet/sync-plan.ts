@@ -118,6 +118,7 @@ function verifyStored(stored: StoredMetadata, nowMs: number, verifier: Signature
     );
   }
   const received = {
+    ...NOTHING_RECEIVED,
     roots: new Map(roots.map((root) => [root.metadata.version, root.bytes])),
     timestamp: timestamp.bytes,
     snapshot: snapshot.bytes,

@@ -29,8 +29,12 @@ export type TrustErrorCode =
   | "trust/wrong-repository"
   /** A part that signed metadata names never came. */
   | "trust/incomplete"
+  /** The release is for other hardware than this device. */
+  | "trust/wrong-hardware"
   /** The director assigns what the image repository does not list with the same length and hashes. */
   | "trust/not-vouched"
+  /** Another root was provisioned: what the former one led to is not trusted any more. A report, not a refusal. */
+  | "trust/root-replaced"
   /** The director's assignments for this device contradict each other or the naming rules. */
   | "trust/bad-assignment";
 

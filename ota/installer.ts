@@ -141,6 +141,15 @@ export class Installer {
     await this.#lastFetch;
   }
 
+  /** The committed releases, by module. */
+  committed(): ReadonlyMap<string, ReleaseRecord> {
+    const committed = new Map<string, ReleaseRecord>();
+    for (const [module, { state }] of this.#modules) {
+      if (state.committed !== undefined) committed.set(module, state.committed);
+    }
+    return committed;
+  }
+
   /** Every module as the state topic shows it. */
   snapshot(): Record<string, ModuleSnapshot> {
     return Object.fromEntries(

@@ -42,6 +42,22 @@ export const MAX_DELEGATION_PATHS = 256;
 export const MAX_PENDING_ROOTS = 64;
 export const MAX_PENDING_ROOT_BYTES = 512 * 1024;
 
+/** What is remembered beside a repository's trusted metadata, in bytes. */
+export const MAX_TRUST_RECORD_BYTES = 4_096;
+
+/**
+ * How far a clock may be ahead of the latest signed time and be believed, in milliseconds: ten years. No device is stored for longer, and
+ * clocks that start with garbage are mostly further off.
+ */
+export const MAX_CLOCK_LEAD_MS = 10 * 365 * 24 * 60 * 60 * 1_000;
+
+/** Targets roles that one search looks at, the top-level one included (TUF 1.0.31 §5.6.7, step 1), and how deep delegations nest. */
+export const MAX_VISITED_ROLES = 32;
+
+/** Files of delegated roles that are kept: counted, and in bytes together. Most fleets have none, a team has one, hash bins a few dozen. */
+export const MAX_DELEGATED_FILES = 64;
+export const MAX_DELEGATED_BYTES = 1024 * 1024;
+
 /** Kinds of hardware that a release or a delegation is for. */
 export const MAX_HARDWARE_NAMES = 32;
 

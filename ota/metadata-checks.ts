@@ -25,7 +25,8 @@ import { tallySignatures } from "./verify-signatures.ts";
 /** Which file is being checked. */
 export interface Subject {
   readonly repository: RepositoryName;
-  readonly role: RoleName;
+  /** One of the root's, or a delegated one. */
+  readonly role: string;
   /** Undefined where the file is absent. */
   readonly version?: number;
 }
@@ -48,7 +49,7 @@ export function refuseFile(
  * newer root is here; throws "trust/signature-invalid" or "trust/wrong-repository" where nothing could.
  */
 export function checkSignatures(
-  subject: Subject,
+  subject: Subject & { readonly role: RoleName },
   file: ParsedFile<unknown>,
   root: Root,
   verifier: SignatureVerifier,

@@ -44,9 +44,7 @@ export function withRoot(
   verifier: SignatureVerifier,
 ): TrustedRepository {
   const { repository, timestamp, snapshot, targets } = trusted;
-  const isRotated = (["timestamp", "snapshot"] as const).some(
-    (role) => !hasSameKeys(role, trusted.root.metadata, root.metadata),
-  );
+  const isRotated = hasOtherOnlineKeys(trusted.root.metadata, root.metadata);
   const keepsTargets = targets !== undefined && isSignedBy(root.metadata, "targets", targets, verifier);
   return {
     repository,
@@ -67,6 +65,10 @@ export function isSignedBy(
   return tallySignatures(file, root.keys, root.roles[role], verifier).kind === "met";
 }
 
-function hasSameKeys(role: RoleName, left: Root, right: Root): boolean {
-  return new Set(left.roles[role].keyIds).symmetricDifference(new Set(right.roles[role].keyIds)).size === 0;
+/** Whether two roots list other keys for the timestamp or the snapshot: then what the one vouched for says nothing under the other (§5.3.11). */
+export function hasOtherOnlineKeys(left: Root, right: Root): boolean {
+  return (["timestamp", "snapshot"] as const).some(
+    (role) =>
+      new Set(left.roles[role].keyIds).symmetricDifference(new Set(right.roles[role].keyIds)).size > 0,
+  );
 }

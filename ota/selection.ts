@@ -1,6 +1,6 @@
 /**
- * From two verified targets files to what this device should run: Uptane 2.1, "Full verification" (the director's targets have to
- * be in the image repository with the same length and hashes).
+ * From two verified repositories to what this device should run: Uptane 2.1, "Full verification". What the director assigns has to be
+ * in the image repository with the same length and hashes, for this device's hardware, and no older than what is committed.
  *
  * Per module: its pin with the highest order, otherwise the group assignment with the highest order that includes the device, otherwise nothing,
  * and a module that nobody assigns is not mentioned. A refusal concerns one module; the others are selected all the same.
@@ -8,11 +8,11 @@
 
 import { type Assignment, type DeviceIdentity, includesDevice, parseAssignments } from "./assignment.ts";
 import { OtaError, type TrustErrorCode } from "./errors.ts";
-import { isJsonObject } from "./json.ts";
 import { MAX_COMPONENT_BYTES, MAX_MODULES, MAX_PAYLOAD_BYTES } from "./limits.ts";
 import type { TargetInfo, Targets } from "./metadata.ts";
 import { isModuleName, parseTargetPath, type ReleaseFile, targetPath } from "./names.ts";
-import { resolveTarget } from "./resolve-target.ts";
+import { hardwareOf, releaseCounterOf } from "./release-custom.ts";
+import type { TargetFinder } from "./resolve-target.ts";
 
 /** A version of a module that both repositories stand for. */
 interface Release {
@@ -28,7 +28,28 @@ interface Release {
 /** What a device should do about a module. */
 export type Selection =
   | { readonly kind: "selected"; readonly release: Release }
-  | { readonly kind: "refused"; readonly error: OtaError };
+  | {
+      readonly kind: "refused";
+      readonly error: OtaError;
+      /** Another file of the image repository may change it: topics have no order. */
+      readonly isAwaiting: boolean;
+    };
+
+/** What a device has committed of a module. */
+export interface CommittedRelease {
+  readonly version: string;
+  /** The image repository's counter. */
+  readonly release: number;
+}
+
+/** What selecting goes by; all metadata has to be verified. */
+export interface SelectionInput {
+  readonly image: TargetFinder;
+  readonly director: Targets;
+  readonly device: DeviceIdentity;
+  /** By module. */
+  readonly committed: ReadonlyMap<string, CommittedRelease>;
+}
 
 /** A director target and the best of its assignments that include the device. */
 interface Candidate {
@@ -36,18 +57,24 @@ interface Candidate {
   readonly assignment: Assignment;
 }
 
-/** What the device should run, by module name. Pure; both targets have to be verified. */
-export function selectReleases(
-  image: Targets,
-  director: Targets,
-  device: DeviceIdentity,
-): ReadonlyMap<string, Selection> {
+/** What the device should run, by module name. Pure. */
+export function selectReleases(input: SelectionInput): ReadonlyMap<string, Selection> {
   const selections = new Map<string, Selection>();
-  for (const [module, targets] of directorTargetsByModule(director)) {
-    const selection = attempt(() => selectModule(module, targets, image, device, selections.size));
+  for (const [module, targets] of directorTargetsByModule(input.director)) {
+    const selection = attempt(() => selectModule(module, targets, input, selections.size));
     if (selection !== undefined) selections.set(module, selection);
   }
   return selections;
+}
+
+/** A refusal that another file of the image repository may lift. */
+class Awaiting extends Error {
+  readonly error: OtaError;
+
+  constructor(error: OtaError) {
+    super(error.message);
+    this.error = error;
+  }
 }
 
 function attempt(select: () => Selection | undefined): Selection | undefined {
@@ -55,7 +82,8 @@ function attempt(select: () => Selection | undefined): Selection | undefined {
     return select();
   } catch (error) {
     // A refusal of one module must not keep the others from their updates.
-    if (error instanceof OtaError) return { kind: "refused", error };
+    if (error instanceof OtaError) return { kind: "refused", error, isAwaiting: false };
+    if (error instanceof Awaiting) return { kind: "refused", error: error.error, isAwaiting: true };
     throw error;
   }
 }
@@ -63,8 +91,7 @@ function attempt(select: () => Selection | undefined): Selection | undefined {
 function selectModule(
   module: string,
   directorTargets: readonly TargetInfo[],
-  image: Targets,
-  device: DeviceIdentity,
+  { image, device, committed }: SelectionInput,
   selectedCount: number,
 ): Selection | undefined {
   const winner = winningCandidate(module, directorTargets, device);
@@ -72,7 +99,10 @@ function selectModule(
   if (selectedCount >= MAX_MODULES) {
     throw refusal("trust/bad-assignment", module, undefined, `a device takes at most ${MAX_MODULES} modules`);
   }
-  return { kind: "selected", release: vouchedRelease(winner.target, module, image) };
+  const release = vouchedRelease(winner.target, module, image);
+  checkHardware(release, device);
+  checkRelease(release, committed.get(module));
+  return { kind: "selected", release };
 }
 
 /**
@@ -121,7 +151,7 @@ function precedence(left: Candidate, right: Candidate): number {
   return pinsFirst || right.assignment.order - left.assignment.order;
 }
 
-function vouchedRelease(directorTarget: TargetInfo, module: string, image: Targets): Release {
+function vouchedRelease(directorTarget: TargetInfo, module: string, image: TargetFinder): Release {
   const parsed = parseTargetPath(directorTarget.path);
   if (parsed === undefined) {
     throw refusal(
@@ -133,13 +163,10 @@ function vouchedRelease(directorTarget: TargetInfo, module: string, image: Targe
   }
   const { version } = parsed;
   const component = imageTarget(image, module, version, "component.wasm", MAX_COMPONENT_BYTES);
-  if (!isSameFile(component, directorTarget)) {
-    throw refusal(
-      "trust/not-vouched",
-      module,
-      version,
-      "the image repository lists its component with another length or hash than the director",
-    );
+  const difference = differenceOf(component, directorTarget);
+  if (difference !== undefined) {
+    const problem = `the image repository lists its component with another ${difference} than the director`;
+    throw new Awaiting(refusal("trust/not-vouched", module, version, problem));
   }
   return {
     module,
@@ -152,22 +179,28 @@ function vouchedRelease(directorTarget: TargetInfo, module: string, image: Targe
 }
 
 function imageTarget(
-  image: Targets,
+  image: TargetFinder,
   module: string,
   version: string,
   file: ReleaseFile,
   maxBytes: number,
 ): TargetInfo {
   const path = targetPath(module, version, file);
-  const target = resolveTarget(image, path);
-  if (target === undefined) {
-    throw refusal(
-      "trust/not-vouched",
-      module,
-      version,
-      `the director assigns it, and the image repository lists no ${path}; publish it first`,
+  const resolution = image.find(path);
+  if (resolution.kind === "unresolved") {
+    const { code, message, details } = resolution.error;
+    throw new Awaiting(
+      new OtaError(code, `${module} ${version}: ${message}`, {
+        cause: resolution.error,
+        details: { ...details, module, version },
+      }),
     );
   }
+  if (resolution.kind === "absent") {
+    const problem = `the director assigns it, and the image repository lists no ${path}; publish it first`;
+    throw new Awaiting(refusal("trust/not-vouched", module, version, problem));
+  }
+  const { target } = resolution;
   if (target.length > maxBytes) {
     throw refusal(
       "trust/endless-data-attack",
@@ -180,20 +213,48 @@ function imageTarget(
 }
 
 /**
- * Uptane 2.1 wants the same hashes and length on both sides. Both have a SHA-256 (the parser sees to it); a further algorithm that only
- * one side lists vouches for nothing.
+ * In what the image repository's entry differs from the director's, if it does. Both have a SHA-256 (the parser sees to it); a further
+ * algorithm that only one side lists vouches for nothing. Release counter and hardware have to agree where the director states them (Uptane
+ * 2.1, "SHALL match" custom metadata).
  */
-function isSameFile(left: TargetInfo, right: TargetInfo): boolean {
-  const sharedHashesAgree = [...left.hashes].every(
-    ([algorithm, digest]) => (right.hashes.get(algorithm) ?? digest) === digest,
+function differenceOf(image: TargetInfo, director: TargetInfo): string | undefined {
+  if (image.length !== director.length) return "length";
+  for (const [algorithm, digest] of image.hashes) {
+    if ((director.hashes.get(algorithm) ?? digest) !== digest) return "hash";
+  }
+  const release = releaseCounterOf(director);
+  if (release !== undefined && release !== releaseCounterOf(image)) return "release counter";
+  const hardware = hardwareOf(director);
+  if (hardware !== undefined && hardware.join() !== hardwareOf(image)?.join()) return "hardware";
+  return undefined;
+}
+
+/** Uptane 2.1, "Verify image", step 3: whoever holds the director's key can't order what was not made for this device. */
+function checkHardware({ module, version, component }: Release, device: DeviceIdentity): void {
+  const hardware = hardwareOf(component);
+  if (hardware === undefined || (device.hardware !== undefined && hardware.includes(device.hardware))) return;
+  const own =
+    device.hardware === undefined
+      ? "and this device's configuration names no hardware; add it to device.toml if it is one of these"
+      : `and this device is ${device.hardware}; assign a release that is for it`;
+  throw refusal("trust/wrong-hardware", module, version, `it is for ${hardware.join(", ")}, ${own}`);
+}
+
+/** Uptane 2.1, "Verify image", step 5: the way back is closed to whoever holds the director's key. */
+function checkRelease({ module, version, release }: Release, committed: CommittedRelease | undefined): void {
+  if (committed === undefined || release >= committed.release) return;
+  throw refusal(
+    "trust/rollback-attack",
+    module,
+    version,
+    `release ${release} of the module is older than release ${committed.release} (${committed.version}), which is committed; ` +
+      "to go back to old code on purpose, publish it again under a new version",
   );
-  return left.length === right.length && sharedHashesAgree;
 }
 
 function releaseCounter(component: TargetInfo, module: string, version: string): number {
-  const skerry = component.custom?.["skerry"];
-  const release = isJsonObject(skerry) ? skerry["release"] : undefined;
-  if (typeof release === "number" && release >= 1) return release;
+  const release = releaseCounterOf(component);
+  if (release !== undefined) return release;
   throw refusal(
     "trust/malformed",
     module,

@@ -11,11 +11,10 @@ import { basename, dirname, join } from "node:path";
 import { Low } from "lowdb";
 import type { Disk } from "./disk.ts";
 import { DurableAdapter } from "./durable-adapter.ts";
-import { readWhole, withFile, writeDurably } from "./durable-file.ts";
+import { withFile } from "./durable-file.ts";
 import { OtaError } from "./errors.ts";
 import type { InstallState } from "./install-types.ts";
-import { MAX_METADATA_BYTES } from "./limits.ts";
-import { type RepositoryName, ROLE_NAMES, type RoleName } from "./metadata.ts";
+import type { RepositoryName } from "./metadata.ts";
 import { topicSegment } from "./names.ts";
 import { type ReleaseRecord, releaseId } from "./release.ts";
 import {
@@ -26,6 +25,7 @@ import {
   type StoredState,
   toDurable,
 } from "./state-format.ts";
+import { TrustFolder } from "./trust-folder.ts";
 
 /** The files of a release, as they are called in its folders. */
 export const COMPONENT_FILE = "component.wasm";
@@ -152,37 +152,9 @@ export class Store {
     }
   }
 
-  /** The stored metadata of a repository, unverified; a file over its bound is left out like one that is not there. */
-  async loadTrusted(repository: RepositoryName): Promise<Readonly<Partial<Record<RoleName, Uint8Array>>>> {
-    const stored: Partial<Record<RoleName, Uint8Array>> = {};
-    for (const role of ROLE_NAMES) {
-      const bytes = await this.#readTrusted(this.#trustedPath(repository, role));
-      if (bytes !== undefined) {
-        stored[role] = bytes;
-      }
-    }
-    return stored;
-  }
-
-  async #readTrusted(path: string): Promise<Uint8Array | undefined> {
-    try {
-      return await readWhole(this.disk, path, MAX_METADATA_BYTES);
-    } catch (error) {
-      // What can't be metadata comes again over the air, as whatever does not verify does.
-      if (error instanceof OtaError && error.code === "store/corrupt") {
-        return undefined;
-      }
-      throw error;
-    }
-  }
-
-  /** Makes one role's verified metadata durable. */
-  async saveTrusted(repository: RepositoryName, role: RoleName, bytes: Uint8Array): Promise<void> {
-    await writeDurably(this.disk, this.#trustedPath(repository, role), bytes);
-  }
-
-  #trustedPath(repository: RepositoryName, role: RoleName): string {
-    return join(this.#stateDir, "trust", repository, `${role}.json`);
+  /** The trusted metadata of a repository. */
+  trust(repository: RepositoryName): TrustFolder {
+    return new TrustFolder(this.disk, join(this.#stateDir, "trust", repository));
   }
 
   /** Where a release's component lies once it is fetched. */

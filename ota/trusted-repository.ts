@@ -3,7 +3,7 @@
  *
  * What is trusted and what lies on the topics go in; a verdict comes out. The rules, in the specification's order:
  *
- * - §5.1 `nowMs` is fixed by the caller for the whole call.
+ * - §5.1 `nowMs` is fixed by the caller for the whole call; a timestamp that was issued later, once verified, raises it.
  * - §5.3 The root goes from N to N+1, each signed by the thresholds of both. A new root is a verdict of its own ("updated", changed: root), so
  *   that it is persisted before anything is judged by it (§5.3.8), and whatever else is wrong: a revoked key stays revoked. Ask again after it.
  * - §5.4 timestamp, §5.5 snapshot, §5.6 targets. They become trusted together, when the last one is verified: a set is trusted whole or not at all.
@@ -91,11 +91,12 @@ export function verifyRepository(
   if (root !== undefined) {
     return { kind: "updated", trusted: withRoot(trusted, root, verifier), changedRoles: ["root"] };
   }
-  const update: Update = { trusted, received, nowMs, verifier, foreignRoot };
-  checkNotExpired(subjectOf(update, "root", trusted.root), trusted.root.metadata, nowMs);
+  const start: Update = { trusted, received, nowMs, verifier, foreignRoot };
+  checkNotExpired(subjectOf(start, "root", trusted.root), trusted.root.metadata, nowMs);
 
-  const timestamp = updateTimestamp(update);
+  const timestamp = updateTimestamp(start);
   if (timestamp.kind === "incomplete") return timestamp;
+  const update = { ...start, nowMs: noEarlierThanIssued(timestamp.file, nowMs) };
   const snapshot = updateSnapshot(update, timestamp.file.metadata);
   if (snapshot.kind === "incomplete") return snapshot;
   const targets = updateTargets(update, snapshot.file.metadata);
@@ -113,8 +114,16 @@ export function verifyRepository(
 /** §5.4. */
 function updateTimestamp(update: Update): Outcome<Timestamp> {
   const outcome = takeTimestamp(update, update.trusted.timestamp, update.received.timestamp);
-  if (outcome.kind === "taken") checkFreeze(update, "timestamp", outcome.file);
+  if (outcome.kind === "taken") {
+    const nowMs = noEarlierThanIssued(outcome.file, update.nowMs);
+    checkFreeze({ ...update, nowMs }, "timestamp", outcome.file);
+  }
   return outcome;
+}
+
+/** It is not earlier than the timestamp that has just been verified says. */
+function noEarlierThanIssued({ metadata }: ParsedFile<Timestamp>, nowMs: number): number {
+  return Math.max(nowMs, metadata.issuedMs ?? nowMs);
 }
 
 function takeTimestamp(
@@ -149,8 +158,18 @@ function updateSnapshot(update: Update, timestamp: Timestamp): Outcome<Snapshot>
 /** §5.6, the top-level role. */
 function updateTargets(update: Update, snapshot: Snapshot): Outcome<Targets> {
   const outcome = takeNamed(update, "targets", namedTargets(snapshot), update.trusted.targets);
-  if (outcome.kind === "taken") checkFreeze(update, "targets", outcome.file);
+  if (outcome.kind === "taken") {
+    checkFreeze(update, "targets", outcome.file);
+    checkDelegatesNothing(update, outcome.file);
+  }
   return outcome;
+}
+
+/** Uptane 2.1, "How to check Targets metadata": a director decides for itself. */
+function checkDelegatesNothing(update: Update, file: ParsedFile<Targets>): void {
+  if (update.trusted.repository === "image" || (file.metadata.delegations?.roles ?? []).length === 0) return;
+  const subject = subjectOf(update, "targets", file);
+  throw refuseFile(subject, "trust/unsupported", "a director must not delegate; sign it without delegations");
 }
 
 type NamedRole = "snapshot" | "targets";
@@ -262,7 +281,11 @@ function absent(update: Update, role: RoleName): Incomplete {
   return { kind: "incomplete", waitingFor: role, error };
 }
 
-function subjectOf(update: Update, role: RoleName, file: ParsedFile<{ readonly version: number }>): Subject {
+function subjectOf<Role extends RoleName>(
+  update: Update,
+  role: Role,
+  file: ParsedFile<{ readonly version: number }>,
+): Subject & { readonly role: Role } {
   return { repository: update.trusted.repository, role, version: file.metadata.version };
 }
 

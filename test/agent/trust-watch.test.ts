@@ -76,6 +76,7 @@ async function scene(t: ExecutionContext, options: Partial<TrustWatchOptions> = 
     device: { id: "pi-01", groups: [] },
     now: () => NOW_MS,
     save: async () => undefined,
+    committed: () => new Map(),
     requestAgain: () => requests.add(true),
     onSelections: (each) => selections.add(each),
     onRefused: (error) => refusals.add(error),

@@ -15,7 +15,7 @@ import { FleetError } from "../../fleet/errors.ts";
 import { loadMetadata } from "../../fleet/metadata-store.ts";
 import type { Repository } from "../../fleet/repository.ts";
 import { type Assignment, includesDevice } from "../../ota/assignment.ts";
-import { selectReleases } from "../../ota/selection.ts";
+import { selectFrom } from "../support/selecting.ts";
 import { newRepository, publish } from "./fixture.ts";
 
 const MODULE = "acme/thermo";
@@ -41,7 +41,7 @@ async function selected(
 ): Promise<string | undefined> {
   const image = (await loadMetadata(repository, "image")).targets.metadata;
   const director = (await loadMetadata(repository, "director")).targets.metadata;
-  const selection = selectReleases(image, director, { id, groups }).get(MODULE);
+  const selection = selectFrom(image, director, { id, groups }).get(MODULE);
   if (selection?.kind === "refused") throw selection.error;
   return selection?.release.version;
 }

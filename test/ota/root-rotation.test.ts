@@ -6,6 +6,7 @@ import { MAX_PENDING_ROOTS } from "../../ota/limits.ts";
 import { loadTrustedRepository } from "../../ota/load-trusted.ts";
 import { createVerifier, type SignatureVerifier } from "../../ota/signature.ts";
 import {
+  type Interest,
   NOTHING_RECEIVED,
   parseMetadataTopic,
   type ReceivedMetadata,
@@ -57,6 +58,12 @@ function withRoots(
 ): ReceivedMetadata {
   return { ...received, roots: new Map(roots) };
 }
+
+/** Of a device that trusts this version of the root and knows of no delegated roles yet. */
+const interest = (version: number, consistentSnapshot = false): Interest => ({
+  root: { version, consistentSnapshot },
+  delegatedRoles: undefined,
+});
 
 const REFUSED = (code: OtaError["code"]) => ({ instanceOf: OtaError, code });
 
@@ -253,10 +260,17 @@ test("§5.2: a provisioned root that did not sign itself is refused", async (t) 
 });
 
 test("a topic's name says role and root version, nothing else does", (t) => {
-  t.deepEqual(parseMetadataTopic("timestamp"), { role: "timestamp" });
+  t.deepEqual(parseMetadataTopic("timestamp"), { role: "timestamp", version: undefined });
   t.deepEqual(parseMetadataTopic("12.root"), { role: "root", version: 12 });
+  t.deepEqual(parseMetadataTopic("targets"), { role: "targets", version: undefined });
+  t.deepEqual(parseMetadataTopic("7.snapshot"), { role: "snapshot", version: 7 });
+  t.deepEqual(parseMetadataTopic("acme"), { role: "acme", version: undefined });
+  t.deepEqual(parseMetadataTopic("3.acme"), { role: "acme", version: 3 });
   for (const name of [
     "root",
+    "1.timestamp",
+    "Acme",
+    "acme.2",
     "0.root",
     "01.root",
     "-1.root",
@@ -272,7 +286,7 @@ test("a topic's name says role and root version, nothing else does", (t) => {
 test("endless data attack: roots that pile up are kept up to 512 KiB, the nearest first, and none that is trusted already", (t) => {
   let received = NOTHING_RECEIVED;
   for (let version = 40; version >= 1; version -= 1) {
-    received = receiveMetadata(received, { role: "root", version }, new Uint8Array(65_536), 3);
+    received = receiveMetadata(received, { role: "root", version }, new Uint8Array(65_536), interest(3));
   }
   t.deepEqual([...received.roots.keys()], [4, 5, 6, 7, 8, 9, 10, 11]);
 });
@@ -280,7 +294,12 @@ test("endless data attack: roots that pile up are kept up to 512 KiB, the neares
 test("endless data attack: tiny roots of any version are kept in a bounded number, the nearest", (t) => {
   let received = NOTHING_RECEIVED;
   for (let version = 2_000; version >= 1; version -= 1) {
-    received = receiveMetadata(received, { role: "root", version }, Uint8Array.of(version & 0xff), 3);
+    received = receiveMetadata(
+      received,
+      { role: "root", version },
+      Uint8Array.of(version & 0xff),
+      interest(3),
+    );
   }
   t.is(received.roots.size, MAX_PENDING_ROOTS);
   t.deepEqual([...received.roots.keys()].slice(0, 2), [4, 5]);
@@ -290,20 +309,20 @@ test("a topic that was cleared holds nothing: a forged next root that is taken a
   const { roles, verifier, trusted, received } = await scene();
   const next = { role: "root", version: trusted.root.metadata.version + 1 } as const;
   const forged = await rootFile(roles, { version: next.version, signedBy: [await testSigner("attacker")] });
-  const poisoned = receiveMetadata(received, next, forged, trusted.root.metadata.version);
+  const poisoned = receiveMetadata(received, next, forged, interest(1));
   t.throws(() => verifyRepository(trusted, poisoned, NOW_MS, verifier), REFUSED("trust/signature-invalid"));
-  const cleared = receiveMetadata(poisoned, next, new Uint8Array(0), trusted.root.metadata.version);
+  const cleared = receiveMetadata(poisoned, next, new Uint8Array(0), interest(1));
   t.deepEqual(verifyRepository(trusted, cleared, NOW_MS, verifier), { kind: "current" });
-  t.is(receiveMetadata(cleared, { role: "targets" }, new Uint8Array(0), 1).targets, undefined);
+  t.is(receiveMetadata(cleared, { role: "targets" }, new Uint8Array(0), interest(1)).targets, undefined);
 });
 
 test("what lies there already is nothing new", async (t) => {
   const { received } = await scene();
   const { targets } = received;
   if (targets === undefined) throw new Error("the scene has targets");
-  t.is(receiveMetadata(received, { role: "targets" }, Buffer.from(targets), 1), received);
-  t.is(receiveMetadata(received, { role: "root", version: 9 }, new Uint8Array(0), 1), received);
-  t.is(receiveMetadata(received, { role: "root", version: 1 }, Uint8Array.of(1), 1), received);
+  t.is(receiveMetadata(received, { role: "targets" }, Buffer.from(targets), interest(1)), received);
+  t.is(receiveMetadata(received, { role: "root", version: 9 }, new Uint8Array(0), interest(1)), received);
+  t.is(receiveMetadata(received, { role: "root", version: 1 }, Uint8Array.of(1), interest(1)), received);
 });
 
 test("a root expires a year on: the fixed time decides, not the clock", async (t) => {

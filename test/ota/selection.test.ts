@@ -8,8 +8,9 @@ import type { OtaErrorCode } from "../../ota/errors.ts";
 import type { JsonObject, JsonValue } from "../../ota/json.ts";
 import { MAX_MODULES } from "../../ota/limits.ts";
 import type { TargetInfo, Targets } from "../../ota/metadata.ts";
-import { type Selection, selectReleases } from "../../ota/selection.ts";
+import type { Selection } from "../../ota/selection.ts";
 import { targetInfo } from "../../ota/sign-metadata.ts";
+import { selectFrom } from "../support/selecting.ts";
 import { testTarget } from "../support/signed-repository.ts";
 
 const SALT = "00112233445566778899aabbccddeeff";
@@ -61,11 +62,11 @@ const TWO = "acme/thermo/2.0.0";
 const IMAGE = targetsOf(...published(ONE, 7), ...published(TWO, 8), ...published("acme/other/1.0.0"));
 
 function select(...director: readonly TargetInfo[]): string | undefined {
-  return outcome(selectReleases(IMAGE, targetsOf(...director), DEVICE).get("acme/thermo"));
+  return outcome(selectFrom(IMAGE, targetsOf(...director), DEVICE).get("acme/thermo"));
 }
 
 test("an assigned release comes with its three files, their digests and the image repository's counter", (t) => {
-  const selection = selectReleases(IMAGE, targetsOf(assigned(ONE, share(1))), DEVICE).get("acme/thermo");
+  const selection = selectFrom(IMAGE, targetsOf(assigned(ONE, share(1))), DEVICE).get("acme/thermo");
   t.like(selection, {
     kind: "selected",
     release: {
@@ -84,7 +85,7 @@ test("what is assigned to nobody, another device or another group is not mention
     assigned(ONE),
     assigned(TWO, pin(9, "pi-02"), share(8, 100, "kitchen"), share(7, 0)),
   );
-  t.is(selectReleases(IMAGE, director, DEVICE).size, 0);
+  t.is(selectFrom(IMAGE, director, DEVICE).size, 0);
 });
 
 test("of several assignments the highest order holds, and a pin goes before any group", (t) => {
@@ -107,7 +108,7 @@ test("not vouched: the image repository does not list the component, its chunk l
   t.is(select(assigned("acme/thermo/3.0.0", share(1))), "trust/not-vouched");
   for (const missing of published(ONE)) {
     const image = targetsOf(...published(ONE).filter(({ path }) => path !== missing.path));
-    const selections = selectReleases(image, targetsOf(assigned(ONE, share(1))), DEVICE);
+    const selections = selectFrom(image, targetsOf(assigned(ONE, share(1))), DEVICE);
     t.is(outcome(selections.get("acme/thermo")), "trust/not-vouched", missing.path);
   }
 });
@@ -120,7 +121,7 @@ test("not vouched: the image repository lists the component with another length,
   const [component, ...siblings] = published(ONE);
   if (component === undefined) return t.fail();
   const judge = (image: TargetInfo, director: TargetInfo) =>
-    outcome(selectReleases(targetsOf(image, ...siblings), targetsOf(director), DEVICE).get("acme/thermo"));
+    outcome(selectFrom(targetsOf(image, ...siblings), targetsOf(director), DEVICE).get("acme/thermo"));
   t.is(judge(component, good), "acme/thermo 1.0.0");
   t.is(judge(component, { ...good, length: good.length + 1 }), "trust/not-vouched");
   t.is(
@@ -134,7 +135,7 @@ test("not vouched: the image repository lists the component with another length,
 
 test("a refusal names module and version and leaves the other modules alone", (t) => {
   const director = targetsOf(assigned("acme/thermo/3.0.0", share(1)), assigned("acme/other/1.0.0", share(1)));
-  const selections = selectReleases(IMAGE, director, DEVICE);
+  const selections = selectFrom(IMAGE, director, DEVICE);
   const refused = selections.get("acme/thermo");
   t.is(outcome(selections.get("acme/other")), "acme/other 1.0.0");
   if (refused?.kind !== "refused") return t.fail();
@@ -150,7 +151,7 @@ test("endless data attack: a file listed beyond its bound is refused before it i
   ] as const) {
     const large = (target: TargetInfo) => (target.path.endsWith(file) ? { ...target, length } : target);
     const image = targetsOf(...published(ONE).map(large));
-    const selections = selectReleases(image, targetsOf(large(assigned(ONE, share(1)))), DEVICE);
+    const selections = selectFrom(image, targetsOf(large(assigned(ONE, share(1)))), DEVICE);
     t.is(outcome(selections.get("acme/thermo")), "trust/endless-data-attack", file);
   }
 });
@@ -165,7 +166,7 @@ test("an image target without a release counter is refused", (t) => {
   ]) {
     const [, ...siblings] = published(ONE);
     const image = targetsOf(testTarget(`${ONE}/component.wasm`, custom), ...siblings);
-    const selections = selectReleases(image, targetsOf(assigned(ONE, share(1))), DEVICE);
+    const selections = selectFrom(image, targetsOf(assigned(ONE, share(1))), DEVICE);
     t.is(outcome(selections.get("acme/thermo")), "trust/malformed");
   }
 });
@@ -180,14 +181,14 @@ test("a component path with a bad version is refused by its module's name, any o
     "/acme/thermo/1.0.0",
     "acme//1.0.0",
   ]) {
-    t.is(selectReleases(IMAGE, targetsOf(assigned(release, share(1))), DEVICE).size, 0, release);
+    t.is(selectFrom(IMAGE, targetsOf(assigned(release, share(1))), DEVICE).size, 0, release);
   }
   const manifest = targetInfo(
     `${ONE}/module.toml`,
     { length: 1, sha256: "0".repeat(64) },
     { skerry: { assignments: [] } },
   );
-  t.is(selectReleases(IMAGE, targetsOf(manifest), DEVICE).size, 0);
+  t.is(selectFrom(IMAGE, targetsOf(manifest), DEVICE).size, 0);
 });
 
 const BAD_ASSIGNMENTS: readonly (readonly [string, JsonValue])[] = [
@@ -232,7 +233,7 @@ test("a device takes so many modules and refuses the rest", (t) => {
   );
   const image = targetsOf(...names.flatMap((name) => published(name)));
   const director = targetsOf(...names.toReversed().map((name) => assigned(name, share(1))));
-  const outcomes = [...selectReleases(image, director, DEVICE).values()].map(outcome);
+  const outcomes = [...selectFrom(image, director, DEVICE).values()].map(outcome);
   const refused: OtaErrorCode = "trust/bad-assignment";
   t.deepEqual(outcomes.slice(MAX_MODULES), [refused, refused]);
   t.is(outcomes.indexOf(refused), MAX_MODULES);
@@ -312,3 +313,50 @@ test("property: the order of the director's entries does not matter", (t) => {
     }),
   );
 });
+
+test("Uptane, release counter: nothing older than the committed release is selected, the same and newer is", (t) => {
+  const judge = (release: number) => {
+    const committed = new Map([["acme/thermo", { version: "1.5.0", release }]]);
+    return selectFrom(IMAGE, targetsOf(assigned(ONE, share(1))), DEVICE, committed).get("acme/thermo");
+  };
+  t.is(outcome(judge(6)), "acme/thermo 1.0.0");
+  t.is(outcome(judge(7)), "acme/thermo 1.0.0");
+  const refused = judge(8);
+  if (refused?.kind !== "refused") return t.fail();
+  t.is(refused.error.code, "trust/rollback-attack");
+  t.like(refused.error.details, { module: "acme/thermo", version: "1.0.0" });
+  t.regex(refused.error.message, /release 7 .* release 8 \(1\.5\.0\).* publish it again under a new version/);
+});
+
+test("Uptane, hardware: a release that names some is selected on it only, one that names none on any", (t) => {
+  const [component, ...siblings] = published(ONE);
+  if (component === undefined) return t.fail();
+  const custom = { skerry: { release: 7, hardware: ["rpi-4", "rpi-5"] } };
+  const image = targetsOf({ ...component, custom }, ...siblings);
+  const director = targetsOf(assigned(ONE, share(1)));
+  const on = (hardware: string | undefined) =>
+    outcome(selectFrom(image, director, { ...DEVICE, hardware }).get("acme/thermo"));
+  t.is(on("rpi-5"), "acme/thermo 1.0.0");
+  t.is(on("rpi-3"), "trust/wrong-hardware");
+  t.is(on(undefined), "trust/wrong-hardware");
+  t.is(
+    outcome(selectFrom(IMAGE, director, { ...DEVICE, hardware: "toaster" }).get("acme/thermo")),
+    "acme/thermo 1.0.0",
+  );
+});
+
+for (const [what, skerry] of [
+  ["release counter", { release: 9 }],
+  ["hardware", { release: 7, hardware: ["rpi-4"] }],
+] as const) {
+  test(`not vouched: the director states another ${what} than the image repository`, (t) => {
+    const good = assigned(ONE, share(1));
+    const assignments = good.custom?.["skerry"];
+    const custom = { skerry: { ...(assignments as object), ...skerry } };
+    t.is(select({ ...good, custom }), "trust/not-vouched");
+    t.is(
+      select({ ...good, custom: { skerry: { ...(assignments as object), release: 7 } } }),
+      "acme/thermo 1.0.0",
+    );
+  });
+}

@@ -14,6 +14,7 @@ import {
 import { type Verdict, verifyRepository } from "../../ota/trusted-repository.ts";
 import {
   metadataSet,
+  NEXT_YEAR_MS,
   NOW_MS,
   type RepositorySigners,
   repositorySigners,
@@ -172,7 +173,10 @@ for (const role of ["timestamp", "snapshot", "targets"] as const) {
 
   test(`endless data attack: ${role} over 65,536 bytes is refused unread`, async (t) => {
     const place = await scene();
-    const received = receiveMetadata(place.received, { role }, new Uint8Array(1_000_000), 1);
+    const received = receiveMetadata(place.received, { role }, new Uint8Array(1_000_000), {
+      root: place.trusted.root.metadata,
+      delegatedRoles: undefined,
+    });
     t.is(received[role]?.byteLength, 65_537);
     refuses(t, "trust/endless-data-attack", role, () => judge(place, received));
   });
@@ -366,3 +370,41 @@ function withFile(signed: JsonObject, name: string, file: JsonObject): JsonObjec
 function changeFile(signed: JsonObject, name: string, change: (file: JsonObject) => JsonObject): JsonObject {
   return withFile(signed, name, change((signed["meta"] as JsonObject)[name] as JsonObject));
 }
+
+test("freeze attack: what expired before the timestamp was issued is refused, whatever the clock says", async (t) => {
+  const place = await scene();
+  const issued = (time: string) => (signed: JsonObject) => ({ ...signed, skerry: { issued: time } });
+  const judgeSet = async (targetsExpireMs: number, time: string) =>
+    judge(place, {
+      ...NOTHING_RECEIVED,
+      ...(await metadataSet(place.roles, {
+        version: 9,
+        expiresMs: { targets: targetsExpireMs },
+        change: { timestamp: issued(time) },
+      })),
+    });
+  const soonMs = NOW_MS + 3_600_000;
+  t.like(await judgeSet(soonMs, "2030-06-01T00:59:59Z"), { kind: "updated" });
+  const error = await t.throwsAsync(judgeSet(soonMs, "2030-06-01T01:00:00Z"), { instanceOf: OtaError });
+  t.like(error, { code: "trust/freeze-attack", details: { role: "targets" } });
+  // Issued after its own expiry: a slip at signing, or worse.
+  const late = await t.throwsAsync(judgeSet(NEXT_YEAR_MS, "2031-06-01T00:00:00Z"), { instanceOf: OtaError });
+  t.like(late, { code: "trust/freeze-attack", details: { role: "timestamp" } });
+});
+
+test("Uptane: a director that delegates is refused, an image repository that does is not", async (t) => {
+  const verifier = await createVerifier();
+  const key = (await testSigner("acme")).key;
+  const delegations = {
+    keys: { [key.keyId]: key.json },
+    roles: [{ name: "acme", keyids: [key.keyId], threshold: 1, paths: ["acme/*/*/*"], terminating: true }],
+  };
+  for (const repository of ["image", "director"] as const) {
+    const roles = await repositorySigners(repository);
+    const { trusted } = loadTrustedRepository(repository, await rootFile(roles), {}, verifier);
+    const set = await metadataSet(roles, { change: { targets: (signed) => ({ ...signed, delegations }) } });
+    const verdict = () => verifyRepository(trusted, { ...NOTHING_RECEIVED, ...set }, NOW_MS, verifier);
+    if (repository === "image") t.like(verdict(), { kind: "updated" });
+    else t.throws(verdict, { instanceOf: OtaError, code: "trust/unsupported" });
+  }
+});

@@ -8,7 +8,7 @@ import { explore, type Scenario } from "./explore.ts";
 import { killedBefore, SCENARIOS } from "./scenarios.ts";
 
 /** Of the calls of one sync, the last ones at which an agent is killed. */
-const KILLED_AT_CALLS = 6;
+const KILLED_AT_CALLS = 8;
 
 /** Where a sync was asked for, and of what: `syncDirectory /state/versions in Store.promote`. */
 function siteOf(what: string): string | undefined {

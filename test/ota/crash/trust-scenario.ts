@@ -4,9 +4,9 @@
  */
 
 import { OtaError } from "../../../ota/errors.ts";
-import { loadTrustedRepository } from "../../../ota/load-trusted.ts";
 import { createVerifier } from "../../../ota/signature.ts";
 import { openStore, type Store } from "../../../ota/store.ts";
+import { changeOf, loadStored, saveChange } from "../../../ota/stored-trust.ts";
 import { NOTHING_RECEIVED, type ReceivedMetadata, type TrustedRepository } from "../../../ota/trust-state.ts";
 import { type Verdict, verifyRepository } from "../../../ota/trusted-repository.ts";
 import {
@@ -27,7 +27,9 @@ const ROLES = ["root", "timestamp", "snapshot", "targets"] as const;
 const verifier = await createVerifier();
 const before: RepositorySigners = await repositorySigners(REPOSITORY);
 const newKey = { signers: [await testSigner("another key")], threshold: 1 };
-const after: RepositorySigners = { ...before, root: newKey, timestamp: newKey };
+/** The old timestamp key stays beside the new one: what it signed before has to be void all the same. */
+const bothKeys = { signers: [...before.timestamp.signers, ...newKey.signers], threshold: 1 };
+const after: RepositorySigners = { ...before, root: newKey, timestamp: bothKeys };
 const provisionedRoot = await rootFile(before);
 
 /** What arrives, one after the other. */
@@ -35,6 +37,7 @@ const arrivals: readonly ReceivedMetadata[] = [
   { ...NOTHING_RECEIVED, ...(await metadataSet(before, { version: 1 })) },
   { ...NOTHING_RECEIVED, ...(await metadataSet(before, { version: 2 })) },
   {
+    ...NOTHING_RECEIVED,
     ...(await metadataSet(after, { version: 3 })),
     roots: new Map([
       [2, await rootFile(after, { version: 2, signedBy: [...before.root.signers, ...after.root.signers] })],
@@ -43,8 +46,7 @@ const arrivals: readonly ReceivedMetadata[] = [
 ];
 
 async function load(store: Store): Promise<TrustedRepository> {
-  const stored = await store.loadTrusted(REPOSITORY);
-  return loadTrustedRepository(REPOSITORY, provisionedRoot, stored, verifier).trusted;
+  return (await loadStored(store.trust(REPOSITORY), REPOSITORY, provisionedRoot, verifier)).trusted;
 }
 
 /** As the agent's watch does it: what is newly trusted is on the disk before anything follows from it. */
@@ -55,10 +57,7 @@ async function takeUp(
 ): Promise<TrustedRepository> {
   const verdict = judge(trusted, received);
   if (verdict?.kind !== "updated") return trusted;
-  for (const role of verdict.changedRoles) {
-    const file = verdict.trusted[role];
-    if (file !== undefined) await store.saveTrusted(REPOSITORY, role, file.bytes);
-  }
+  await saveChange(store.trust(REPOSITORY), changeOf(trusted, verdict));
   return takeUp(store, verdict.trusted, received);
 }
 
@@ -101,13 +100,13 @@ export const ROTATION: Scenario = {
     const store = await openStore(disk, STATE_DIR);
     const trusted = await load(store);
     const versions = versionsOf(trusted);
-    // TUF 1.0.31 §5.3.11: a timestamp by a key that a newer root replaced is forgotten, by whatever number it had.
+    // TUF 1.0.31 §5.3.11: with a root that has other timestamp keys the older timestamp and snapshot are forgotten, by whatever number they had.
     const isRotated = versions.root > Number(promises["root"] ?? 1);
-    const older = ROLES.filter(
-      (role) =>
-        versions[role] < Number(promises[role] ?? 0) &&
-        !(isRotated && role === "timestamp" && versions[role] === 0),
-    );
+    const isVoided = (role: (typeof ROLES)[number]): boolean =>
+      isRotated && (role === "timestamp" || role === "snapshot");
+    const older = ROLES.filter((role) => versions[role] < Number(promises[role] ?? 0) && !isVoided(role));
+    const revived = ROLES.filter((role) => isVoided(role) && versions[role] > 0 && versions[role] < 3);
+    if (revived.length > 0) return `${revived.join()} counts under the new root: ${JSON.stringify(versions)}`;
     if (older.length > 0) return `${older.join()} went backwards: ${JSON.stringify({ versions, promises })}`;
     for (const received of arrivals.slice(-1)) {
       const { targets } = await takeUp(store, trusted, received);
