@@ -49,5 +49,5 @@ export function crashSummary(crash: Crash, log: RecentLines): string {
 }
 
 function framesOf(crash: Crash): readonly string[] {
-  return crash.kind === "trapped" && crash.stack !== "" ? crash.stack.split("\n") : [];
+  return crash.stack === undefined || crash.stack === "" ? [] : crash.stack.split("\n");
 }

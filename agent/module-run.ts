@@ -9,7 +9,7 @@ import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { ModuleDevices } from "../devices/registry.ts";
 import type { ModuleEnd, ModuleFolder, ModuleServices, RunningModule } from "../sandbox/module-spec.ts";
-import { crashReport, RecentLines } from "./crash-report.ts";
+import { type Crash, crashReport, RecentLines } from "./crash-report.ts";
 import { DATA_FOLDER, dataFolder } from "./data-folder.ts";
 import { AgentError } from "./errors.ts";
 import { RUN_HEAP_MIB, RUN_MEMORY_BYTES, RUN_STOP_GRACE_MS } from "./limits.ts";
@@ -95,7 +95,8 @@ async function runModule(options: ModuleRunOptions, io: ModuleCommandIo): Promis
   const end = await module.done;
   input.close();
   await devices.close();
-  return exitCodeOf(end, stopped(), name, io);
+  const subject = options.manifestPath === undefined ? name : `${name}@${version}`;
+  return exitCodeOf(end, stopped(), subject, io);
 }
 
 /** Stops the module by the clock or by a signal; a second one ends the process. Tells which it was. */
@@ -119,19 +120,25 @@ interface Stop {
   readonly reason: string;
 }
 
-function exitCodeOf(end: ModuleEnd, stop: Stop, name: string, io: ModuleCommandIo): number {
+function exitCodeOf(end: ModuleEnd, stop: Stop, subject: string, io: ModuleCommandIo): number {
+  // What it said last stands on the terminal already.
+  const report = (crash: Crash) => crashReport(subject, crash, new RecentLines()).join("\n");
   switch (end.kind) {
     case "exited":
       return end.exitCode;
     case "stopped":
-      io.stderr.write(`error: ${name} was ended ${stop.reason}\n`);
+      io.stderr.write(`error: ${subject} was ended ${stop.reason}\n`);
       return stop.exitCode;
     case "trapped":
-      io.stderr.write(`error: ${crashReport(name, end, new RecentLines()).join("\n")}\n`);
+      io.stderr.write(`error: ${report(end)}\n`);
       return EXIT_TRAPPED;
     case "failed":
-      io.stderr.write(`error: ${name}: ${end.message} (${end.code})\n`);
-      return end.code.startsWith("limit/") ? EXIT_TRAPPED : EXIT_REFUSED;
+      if (end.code.startsWith("limit/")) {
+        io.stderr.write(`error: ${report(end)}\n`);
+        return EXIT_TRAPPED;
+      }
+      io.stderr.write(`error: ${subject}: ${end.message} (${end.code})\n`);
+      return EXIT_REFUSED;
   }
 }
 

@@ -33,6 +33,7 @@ export class ModuleSession {
   readonly #limitReports = new LimitReports<WorkerLimitCode>((code, message) =>
     this.post({ kind: "limited", code, message }),
   );
+  #memoryIsFull = () => false;
   #sequence = 0;
   #end: ModuleEnd | undefined;
 
@@ -46,7 +47,13 @@ export class ModuleSession {
     return this.#end;
   }
 
+  /** From now on a module that has used all of its linear memory is reported. */
+  watchMemory(isFull: () => boolean): void {
+    this.#memoryIsFull = isFull;
+  }
+
   post(message: WorkerMessage, payload?: Uint8Array): void {
+    this.#reportFullMemory();
     this.#port.postMessage(encodeFrame(message, payload));
   }
 
@@ -85,8 +92,16 @@ export class ModuleSession {
 
   /** Blocks this worker until `performance.now()` reaches `deadlineMs`; a stop meanwhile ends the guest. */
   sleepUntil(deadlineMs: number): void {
+    this.#reportFullMemory();
     this.#control.sleepUntil(deadlineMs);
     this.enterHost();
+  }
+
+  /** Growing fails inside the guest, where nobody sees it: so it is looked at whenever the host is told something. */
+  #reportFullMemory(): void {
+    if (this.#memoryIsFull()) {
+      this.limited("limit/memory", "the module has used all of its linear memory: growing it fails");
+    }
   }
 }
 

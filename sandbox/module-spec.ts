@@ -140,8 +140,13 @@ export type ModuleEnd =
   | { readonly kind: "exited"; readonly exitCode: number }
   /** The guest trapped; `stack` is the guest's own, a line per function, the innermost first (wasm-stack.ts). */
   | { readonly kind: "trapped"; readonly code: TrapCode; readonly message: string; readonly stack: string }
-  /** Refused before it ran, ended by a limit, or the worker failed. */
-  | { readonly kind: "failed"; readonly code: SandboxErrorCode; readonly message: string };
+  /** Refused before it ran, ended by a limit, or the worker failed; with the guest's stack where a call of its own ended it. */
+  | {
+      readonly kind: "failed";
+      readonly code: SandboxErrorCode;
+      readonly message: string;
+      readonly stack?: string;
+    };
 
 /** Told what happens, on the agent's thread. Each left out is not told. */
 export interface ModuleObserver {

@@ -140,6 +140,7 @@ function parseEnd(end: Fields): ModuleEnd {
         kind,
         code: oneOf(end, "code", REPORTABLE_CODES),
         message: text(end, "message", MAX_REPORT_LENGTH),
+        ...(end["stack"] === undefined ? {} : { stack: text(end, "stack", MAX_REPORT_LENGTH) }),
       };
     default:
       throw violation("end");

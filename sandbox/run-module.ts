@@ -16,6 +16,9 @@ import type { ModuleEnd } from "./module-spec.ts";
 import type { WasiHost } from "./wasi/host.ts";
 import { keepLongStacks, wasmStack } from "./wasm-stack.ts";
 
+/** What linear memory grows by. */
+const PAGE_BYTES = 65_536;
+
 export interface LoadedModule {
   readonly instance: Instance;
   readonly exports: readonly Named[];
@@ -40,6 +43,11 @@ export async function loadModule(session: ModuleSession, start: WorkerStart): Pr
   });
   const limits = { maxMemoryBytes: start.memoryBytes, maxTableElements: MAX_TABLE_ELEMENTS };
   const instance = withinLimits(start, () => instantiate(component, lookup, limits));
+  const firstBytes = instance.memoryBytes();
+  session.watchMemory(() => {
+    const bytes = instance.memoryBytes();
+    return bytes > firstBytes && bytes + PAGE_BYTES > start.memoryBytes;
+  });
   return { instance, exports, wasi };
 }
 
@@ -50,8 +58,11 @@ async function loadComponent(start: WorkerStart): Promise<Component> {
     const { loadValidatedComponent } = await import("./component/loader.ts");
     return loadValidatedComponent(bytes);
   }
-  const { compileComponent } = await import("./component/index.ts");
-  return compileComponent(bytes);
+  const { compileComponent, requireCheckableModules } = await import("./component/index.ts");
+  const component = compileComponent(bytes);
+  // The engine can't be interrupted while it checks and compiles, not even to end this thread.
+  requireCheckableModules(component);
+  return component;
 }
 
 /** What is decoded is within the loader's own limits: what exceeds one now are memories or tables. */
@@ -124,7 +135,7 @@ export function describeEnd(session: ModuleSession, error: unknown): ModuleEnd {
     return { kind: "trapped", code: error.code, message: cut(error.message), stack: cut(wasmStack(stack)) };
   }
   if (error instanceof SandboxError) {
-    return failed(error.code, error.message);
+    return { ...failed(error.code, error.message), stack: cut(wasmStack(error.stack ?? "")) };
   }
   if (error instanceof ComponentError) {
     return failed("sandbox/component-refused", `${error.code}: ${error.message}`);
@@ -137,7 +148,7 @@ export function describeEnd(session: ModuleSession, error: unknown): ModuleEnd {
   return { kind: "trapped", code: "trap/wasm", message: cut(messageOf(error)), stack: cut(wasmStack(stack)) };
 }
 
-function failed(code: SandboxErrorCode, message: string): ModuleEnd {
+function failed(code: SandboxErrorCode, message: string): ModuleEnd & { readonly kind: "failed" } {
   return { kind: "failed", code, message: cut(message) };
 }
 

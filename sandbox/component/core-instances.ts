@@ -8,14 +8,17 @@ import type { CoreInstanceDefinition, CoreModule, CoreSort } from "./ast.ts";
 import { ComponentError } from "./errors.ts";
 import { at, type ComponentScope, type CoreInstanceValue } from "./scope.ts";
 
-/** Compiles an embedded module under the instantiation's limits. */
-export type CompileCoreModule = (module: CoreModule) => WebAssembly.Module;
+/** Compiles an embedded module under the instantiation's limits and instantiates it. */
+export type InstantiateCoreModule = (
+  module: CoreModule,
+  imports: WebAssembly.Imports,
+) => WebAssembly.Instance;
 
 /** Evaluates a core instance definition; a module's start function runs here. */
 export function instantiateCore(
   definition: CoreInstanceDefinition,
   scope: ComponentScope,
-  compile: CompileCoreModule,
+  instantiate: InstantiateCoreModule,
 ): CoreInstanceValue {
   if (definition.kind === "exports") {
     const bundle: Record<string, unknown> = Object.create(null);
@@ -23,13 +26,13 @@ export function instantiateCore(
       bundle[name] = at(coreSpace(sort, scope), index, `core ${sort}`);
     return bundle;
   }
-  const imports: Record<string, Record<string, unknown>> = Object.create(null);
+  const imports: WebAssembly.Imports = Object.create(null);
   for (const { name, instance } of definition.args) {
     imports[name] = at(scope.coreInstances, instance, "core instance");
   }
-  const module = compile(at(scope.coreModules, definition.module, "core module"));
+  const module = at(scope.coreModules, definition.module, "core module");
   try {
-    return new WebAssembly.Instance(module, imports).exports;
+    return instantiate(module, imports).exports;
   } catch (error) {
     if (!(error instanceof WebAssembly.LinkError) && !(error instanceof TypeError)) throw error;
     throw new ComponentError("component/invalid", `a core module can't be linked: ${error.message}`, {

@@ -65,15 +65,23 @@ export function describeComponent(component: Component): ComponentDescription {
 }
 
 /**
+ * Judges what it would take the engine to check and compile the core modules: nothing can interrupt it once it is asked to.
+ *
+ * @throws ComponentError "component/limit-exceeded" for modules that would take too long together
+ */
+export function requireCheckableModules(component: Component): void {
+  requireCheckable(coreModules(component.definition));
+}
+
+/**
  * Has the engine check every embedded core module, without compiling or running any: for whoever stages a component
  * now and runs it later.
  *
  * @throws ComponentError "component/invalid", and "component/limit-exceeded" for modules that would take too long to check
  */
 export function checkCoreModules(component: Component): void {
-  const modules = coreModules(component.definition);
-  requireCheckable(modules);
-  for (const module of modules) {
+  requireCheckableModules(component);
+  for (const module of coreModules(component.definition)) {
     if (!WebAssembly.validate(module.bytes)) throw invalidCoreModule(module, "the engine refuses it");
   }
 }

@@ -47,12 +47,14 @@ export class CoreLimitPlan {
     const memories = shareOut(
       modules.flatMap((module) => module.memories),
       pages,
-      "pages of linear memory",
+      "linear memory",
+      (size) => (size < 16 ? `${size * 64} KiB` : `${Math.round(size / 1.6) / 10} MiB`),
     );
     const tables = shareOut(
       modules.flatMap((module) => module.tables.map((table) => table.limits)),
       elements,
-      "table elements",
+      "tables",
+      (size) => `${size} elements`,
     );
     this.#modules = new Map(
       modules.map((module) => [
@@ -91,12 +93,17 @@ export function coreModules(component: ComponentDefinition): CoreModule[] {
 }
 
 /** A maximum for each of the limits, so that their sum keeps to `budget`. */
-function shareOut(limits: readonly CoreLimits[], budget: number, unit: string): number[] {
+function shareOut(
+  limits: readonly CoreLimits[],
+  budget: number,
+  what: string,
+  format: (size: number) => string,
+): number[] {
   let left = budget - sum(limits.map((one) => one.minimum));
   if (left < 0) {
     throw new ComponentError(
       "component/limit-exceeded",
-      `the component needs at least ${budget - left} ${unit} and may have ${budget}; grant more or build it for less`,
+      `the component needs at least ${format(budget - left)} of ${what} and may have ${format(budget)}; grant more or build it for less`,
     );
   }
   const maxima = limits.map((one) => one.minimum);

@@ -18,7 +18,7 @@ import type { CoreFunction } from "./canon-lift.ts";
 import { lowerFunction } from "./canon-lower.ts";
 import { type ContextCache, canonicalContext } from "./canonical-options.ts";
 import { ComponentInstance } from "./component-instance.ts";
-import { type CompileCoreModule, coreSpace, instantiateCore } from "./core-instances.ts";
+import { coreSpace, type InstantiateCoreModule, instantiateCore } from "./core-instances.ts";
 import { ComponentError } from "./errors.ts";
 import type { ResourceType } from "./handles.ts";
 import { resourceDrop, resourceNew, resourceRepresentation } from "./resources.ts";
@@ -41,7 +41,7 @@ export type ImportSource = (name: ExternName, type: ExternType, scope: Component
 interface Linking {
   readonly scope: ComponentScope;
   readonly imports: ImportSource;
-  readonly compile: CompileCoreModule;
+  readonly instantiate: InstantiateCoreModule;
   readonly contexts: ContextCache;
   readonly exports: Map<string, Item>;
 }
@@ -51,10 +51,10 @@ export function link(
   component: ComponentClosure,
   parent: ComponentInstance | undefined,
   imports: ImportSource,
-  compile: CompileCoreModule,
+  instantiate: InstantiateCoreModule,
 ): InstanceValue {
   const scope = new ComponentScope(component.scope, new ComponentInstance(parent));
-  const linking: Linking = { scope, imports, compile, contexts: [], exports: new Map() };
+  const linking: Linking = { scope, imports, instantiate, contexts: [], exports: new Map() };
   for (const definition of component.definition.definitions) evaluate(definition, linking);
   return { exports: linking.exports };
 }
@@ -66,7 +66,7 @@ function evaluate(definition: Definition, linking: Linking): void {
       scope.coreModules.push(definition.module);
       break;
     case "core-instance":
-      scope.coreInstances.push(instantiateCore(definition.instance, scope, linking.compile));
+      scope.coreInstances.push(instantiateCore(definition.instance, scope, linking.instantiate));
       break;
     case "core-type":
       // Types of core modules were matched by the validator.
@@ -140,7 +140,7 @@ function makeInstance(definition: InstanceDefinition, linking: Linking): Instanc
   }
   const component = at(scope.components, definition.component, "component");
   const args = new Map(definition.args.map(({ name, item }) => [name, scope.item(item.sort, item.index)]));
-  return link(component, scope.instance, (name) => argument(args, name), linking.compile);
+  return link(component, scope.instance, (name) => argument(args, name), linking.instantiate);
 }
 
 function argument(args: ReadonlyMap<string, Item>, name: ExternName): Item {

@@ -60,6 +60,8 @@ export interface Instance {
    * `exports["demo:sensor/probe@0.1.0"].sample()`.
    */
   readonly exports: Readonly<Record<string, unknown>>;
+  /** Linear memory that it has now, in bytes: what its core modules export, which is all that a compiler makes. */
+  memoryBytes(): number;
 }
 
 /**
@@ -106,17 +108,29 @@ export function instantiate(
     [...coreModules(component.definition), ...(supplied?.modules ?? [])],
     limits,
   );
+  const memories = new Set<WebAssembly.Memory>();
   try {
     const instance = link(
       { definition: component.definition, scope: undefined },
       undefined,
       (name, type, scope) => supplied?.items.get(name.name) ?? hostImport(name, type, scope, lookup),
-      (module) => component.compile(module, plan.take(module)),
+      (module, imports) => {
+        const instance = new WebAssembly.Instance(component.compile(module, plan.take(module)), imports);
+        for (const exported of Object.values(instance.exports))
+          if (exported instanceof WebAssembly.Memory) memories.add(exported);
+        return instance;
+      },
     );
-    return { exports: exportedObject(instance) };
+    return { exports: exportedObject(instance), memoryBytes: () => bytesOf(memories) };
   } catch (error) {
     throw toHostError(error, "instantiation");
   }
+}
+
+function bytesOf(memories: Iterable<WebAssembly.Memory>): number {
+  let bytes = 0;
+  for (const { buffer } of memories) bytes += buffer.byteLength;
+  return bytes;
 }
 
 function compileCoreModule(module: CoreModule, bytes: Uint8Array): WebAssembly.Module {

@@ -2,6 +2,7 @@
  * Modules of which each tries to break one limit, for limits.test.ts. `ends`: the limit ends it, in its trial. `goes-on`: it is slowed
  * down or refused something, and lives.
  */
+import { fileCommandText } from "../../support/file-modules.ts";
 import { commandText, type GuestParts, reactorText } from "../../support/modules.ts";
 import { componentFromText } from "../../support/wat.ts";
 import { type ManifestOptions, release } from "./releases.ts";
@@ -22,7 +23,7 @@ export const FOREVER = "(loop $again (br $again))";
 const SLEEP_AN_HOUR = "(call $sleep (i64.const 3600000000000))";
 
 /** Does it `rounds` times, and sleeps then: what a module goes on with must not keep the machine busy. */
-const rounds = (count: number, body: string): string => `(local $round i32)
+const rounds = (count: number, body: string, locals = ""): string => `(local $round i32) ${locals}
   (loop $again ${body}
     (br_if $again (i32.lt_u (local.tee $round (i32.add (local.get $round) (i32.const 1))) (i32.const ${count}))))
   ${SLEEP_AN_HOUR} (i32.const 0)`;
@@ -143,7 +144,29 @@ const ENDS: readonly Omit<HostileModule, "outcome">[] = [
   },
 ];
 
+const STORAGE = { storage: "256KiB" };
+
 const GOES_ON: readonly Omit<HostileModule, "outcome">[] = [
+  {
+    does: "grows its memory, of which it declares no maximum, until that fails",
+    name: "growth",
+    code: "limit/memory",
+    text: () =>
+      commandText(`(loop $more (br_if $more (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))
+        ${SLEEP_AN_HOUR} (i32.const 0)`),
+  },
+  {
+    does: "grows each of several memories until that fails",
+    name: "growth-of-several",
+    code: "limit/memory",
+    text: () =>
+      commandText(
+        `(loop $more (br_if $more (i32.ne (memory.grow $other (i32.const 1)) (i32.const -1))))
+        (loop $more (br_if $more (i32.ne (memory.grow 0 (i32.const 1)) (i32.const -1))))
+        ${SLEEP_AN_HOUR} (i32.const 0)`,
+        '(memory $other (export "other") 1)',
+      ),
+  },
   {
     does: "calls the host without end",
     name: "calls",
@@ -178,6 +201,49 @@ const GOES_ON: readonly Omit<HostileModule, "outcome">[] = [
     name: "message-bytes",
     code: "limit/publish-rate",
     text: () => commandText(rounds(10, "(drop (call $publish (i32.const 8192) (i32.const 16384)))")),
+  },
+  {
+    does: "writes more bytes than it may keep",
+    name: "file-bytes",
+    code: "limit/storage",
+    text: () =>
+      fileCommandText(
+        rounds(
+          20,
+          `(drop (call $write (call $open (i32.const 0)) (i32.const 16384)
+          (i64.extend_i32_u (i32.mul (local.get $round) (i32.const 16384)))))`,
+        ),
+      ),
+    manifest: STORAGE,
+  },
+  {
+    does: "makes more files than it may keep",
+    name: "files",
+    code: "limit/storage",
+    text: () => fileCommandText(rounds(1_100, "(call $close (call $open (local.get $round)))")),
+    manifest: STORAGE,
+  },
+  {
+    does: "opens more files than it may at a time",
+    name: "open-files",
+    code: "limit/handles",
+    text: () => fileCommandText(rounds(130, "(drop (call $open (i32.const 0)))")),
+    manifest: STORAGE,
+  },
+  {
+    does: "writes the same bytes again and again",
+    name: "flash-wear",
+    code: "limit/write-rate",
+    text: () =>
+      fileCommandText(
+        rounds(
+          270,
+          `(drop (call $write (local.tee $file (call $open (i32.const 0))) (i32.const 16384) (i64.const 0)))
+          (call $close (local.get $file))`,
+          "(local $file i32)",
+        ),
+      ),
+    manifest: STORAGE,
   },
 ];
 
