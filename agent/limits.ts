@@ -152,5 +152,9 @@ export const RUN_HEAP_MIB = 256;
 /** From the end of its time to the end of its worker, in milliseconds. */
 export const RUN_STOP_GRACE_MS = 500;
 
-/** What of a component is held in memory to check it, in bytes: all but its custom sections. Checking takes a few times as much. */
+/**
+ * What of a component is held in memory to check it, in bytes: all but its custom sections. Checking takes a few times as much. It is
+ * never more than the module's granted code, its memory (which its data has to fit in) and the slack for types, imports and names.
+ */
 export const MAX_STAGED_COMPONENT_BYTES = 16 * 1024 * 1024;
+export const STAGED_SLACK_BYTES = 512 * 1024;

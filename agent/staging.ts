@@ -4,17 +4,18 @@
  * Its manifest's requests against the policy, its component against the binary format and the validation rules, its imports against
  * what is granted, its exports against its world. Loads the component's code sections only, and drops them when it is done.
  */
-import { decideGrants, type GrantDecision, type GrantRequest } from "../devices/grants.ts";
+import { decideGrants, type GrantDecision, type GrantRequest, grantedCodeBytes } from "../devices/grants.ts";
 import type { DevicePolicy } from "../devices/policy.ts";
 import { OtaError, type StageErrorCode } from "../ota/errors.ts";
 import type { Manifest } from "../ota/manifest.ts";
+import { formatSize } from "../ota/units.ts";
 import type { ComponentDescription } from "../sandbox/component/component-type.ts";
 import { ComponentError, type ComponentErrorCode } from "../sandbox/component/errors.ts";
-import { checkCoreModules, compileComponent } from "../sandbox/component/index.ts";
+import { checkCoreModules, compileComponent, componentCodeBytes } from "../sandbox/component/index.ts";
 import { checkExports, planImports } from "../sandbox/imports.ts";
 import type { ModuleGrants } from "../sandbox/module-spec.ts";
 import { readComponentFile } from "../sandbox/strip.ts";
-import { MAX_STAGED_COMPONENT_BYTES } from "./limits.ts";
+import { MAX_STAGED_COMPONENT_BYTES, STAGED_SLACK_BYTES } from "./limits.ts";
 
 /** Throws OtaError "stage/…" for a release that must not be started here. */
 export async function checkStaged(
@@ -24,7 +25,10 @@ export async function checkStaged(
 ): Promise<void> {
   const name = `${manifest.name}@${manifest.version}`;
   const decision = decideGrants(policy, manifest.name, manifest.request);
-  const description = await describe(name, componentPath);
+  const description = await describe(name, componentPath, {
+    codeBytes: grantedCodeBytes(policy, manifest.name),
+    memoryBytes: manifest.request.memoryBytes,
+  });
   checkImports(name, description.imports, grantedPart(manifest.request, decision), decision);
   refuseUngranted(name, decision);
   const [missing] = checkExports(description.exports, manifest.world);
@@ -36,17 +40,34 @@ export async function checkStaged(
   }
 }
 
-async function describe(name: string, componentPath: string): Promise<ComponentDescription> {
+/** @param room what the module may have of code, and of memory, which its data has to fit in */
+async function describe(
+  name: string,
+  componentPath: string,
+  room: { readonly codeBytes: number; readonly memoryBytes: number },
+): Promise<ComponentDescription> {
+  // Neither more than the module could ever use, nor more than a device can hold.
+  const maxBytes = Math.min(
+    room.codeBytes + room.memoryBytes + STAGED_SLACK_BYTES,
+    MAX_STAGED_COMPONENT_BYTES,
+  );
   try {
-    const component = compileComponent(
-      await readComponentFile(componentPath, { maxBytes: MAX_STAGED_COMPONENT_BYTES }),
-    );
+    const component = compileComponent(await readComponentFile(componentPath, { maxBytes }));
+    requireCodeWithin(name, componentCodeBytes(component), room.codeBytes);
     checkCoreModules(component);
     return component.description;
   } catch (error) {
     if (!(error instanceof ComponentError)) throw error;
     throw refusal(STAGE_CODES[error.code], `${name}: ${error.message}`, error);
   }
+}
+
+function requireCodeWithin(name: string, codeBytes: number, grantedBytes: number): void {
+  if (codeBytes <= grantedBytes) return;
+  throw refusal(
+    "stage/code-exceeds-grant",
+    `${name} has ${formatSize(codeBytes)} of code and is granted ${formatSize(grantedBytes)}: raise code in its [[grant]], or build it smaller`,
+  );
 }
 
 const STAGE_CODES: Readonly<Record<ComponentErrorCode, StageErrorCode>> = {

@@ -42,5 +42,6 @@ module = "acme/modbus"
 serial = ["modbus0"]
 publish = ["telemetry/#"]
 memory = "8MiB"
+code = "2MiB"
 `;
 }

@@ -3,6 +3,8 @@
  * to be granted by an entry whose pattern fits the module's name; several entries add up.
  */
 
+import { DEFAULT_CODE_BYTES } from "./limits.ts";
+import { formatSize } from "./sizes.ts";
 import { coversFilter } from "./topic-filter.ts";
 
 /** One `[[grant]]` of the policy. */
@@ -17,6 +19,8 @@ export type Grant = {
   readonly memoryBytes: number;
   /** Private files, in bytes; 0 is none at all. */
   readonly storageBytes: number;
+  /** WebAssembly code of its component, in bytes. */
+  readonly codeBytes: number;
 };
 
 /** What a module's manifest asks for. */
@@ -64,6 +68,15 @@ export function decideGrants(
   return { kind: "granted", grants: { sensors: sensor, serial, publish, memoryBytes, storageBytes } };
 }
 
+/**
+ * How much code a module's component may have, in bytes: a manifest does not ask for it, the component has it or not. The
+ * engine makes machine code of it, which counts to no memory of the module's.
+ */
+export function grantedCodeBytes(policy: { readonly grants: readonly Grant[] }, moduleName: string): number {
+  const grants = policy.grants.filter((grant) => matchesModule(grant.module, moduleName));
+  return grants.length === 0 ? DEFAULT_CODE_BYTES : Math.max(...grants.map(({ codeBytes }) => codeBytes));
+}
+
 /** Whether a pattern of the policy fits a module's name. */
 export function matchesModule(pattern: string, moduleName: string): boolean {
   if (pattern === "*/*") return true;
@@ -107,7 +120,7 @@ function* refusalsOf(
         capability,
         name: `${wantedBytes}`,
         message:
-          `${moduleName} asks for ${wantedBytes} bytes of ${capability} and is granted ${grantedBytes}: ` +
+          `${moduleName} asks for ${formatSize(wantedBytes)} of ${capability} and is granted ${formatSize(grantedBytes)}: ` +
           `raise ${capability} in its [[grant]], or use a version that needs less`,
       };
     }

@@ -18,12 +18,15 @@
  *     publish = ["telemetry/#"]
  *     memory = "4MiB"
  *     storage = "1MiB"            # private files; none without it
+ *     code = "2MiB"               # of its component; 1MiB without it
  */
 
 import type { Grant } from "./grants.ts";
 import {
+  DEFAULT_CODE_BYTES,
   DEFAULT_MEMORY_BYTES,
   MAX_BAUD,
+  MAX_CODE_BYTES,
   MAX_GRANT_NAMES,
   MAX_MEMORY_BYTES,
   MAX_POLICY_ENTRIES,
@@ -31,6 +34,7 @@ import {
   MAX_STORAGE_BYTES,
   MIN_BAUD,
 } from "./limits.ts";
+import { SIZE_UNITS_BYTES } from "./sizes.ts";
 import { isTable, type ReportProblem, TableReader } from "./table-reader.ts";
 import { topicFilterProblem } from "./topic-filter.ts";
 
@@ -86,11 +90,6 @@ const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 const NAME_RULE = "must be 1 to 64 lower-case letters, digits, _ and -";
 const MODULE_PATTERN = /^(?:\*\/\*|[a-z0-9][a-z0-9-]{0,31}\/(?:\*|[a-z0-9][a-z0-9-]{0,31}))$/;
 
-const SIZE_UNITS_BYTES: ReadonlyMap<string, number> = new Map([
-  ["B", 1],
-  ["KiB", 1024],
-  ["MiB", 1024 ** 2],
-]);
 const DURATION_UNITS_MS: ReadonlyMap<string, number> = new Map([
   ["ms", 1],
   ["s", 1000],
@@ -224,11 +223,13 @@ function grantList(
         DEFAULT_MEMORY_BYTES,
       ),
       storageBytes: reader.quantity("storage", SIZE_UNITS_BYTES, 0, MAX_STORAGE_BYTES, 0),
+      codeBytes: reader.quantity("code", SIZE_UNITS_BYTES, 1024, MAX_CODE_BYTES, DEFAULT_CODE_BYTES),
     };
     reader.finish();
-    const { memoryBytes, storageBytes } = grant;
-    if (module === undefined || memoryBytes === undefined || storageBytes === undefined) return [];
-    return [{ module, ...grant, memoryBytes, storageBytes }];
+    const { memoryBytes, storageBytes, codeBytes } = grant;
+    if (module === undefined || memoryBytes === undefined) return [];
+    if (storageBytes === undefined || codeBytes === undefined) return [];
+    return [{ module, ...grant, memoryBytes, storageBytes, codeBytes }];
   });
 }
 

@@ -63,6 +63,8 @@ export type StageErrorCode =
   | "stage/import-unknown"
   | "stage/export-missing"
   | "stage/memory-exceeds-grant"
+  /** Its component has more code than the policy grants it. */
+  | "stage/code-exceeds-grant"
   | "stage/unsupported";
 
 /** The device's own disk. */

@@ -16,6 +16,7 @@ import {
   MAX_KEPT_NAME_SECTION_BYTES,
   MAX_NESTING_LEVELS,
 } from "./component/limits.ts";
+import { formatSize } from "./component/sizes.ts";
 
 const CUSTOM_SECTION = 0;
 const CORE_MODULE_SECTION = 1;
@@ -218,7 +219,7 @@ class Pieces {
   #grow(bytes: number, offset: number | undefined): void {
     this.totalBytes += bytes;
     if (this.totalBytes > this.#maxBytes) {
-      throw limitExceeded(`more than ${this.#maxBytes} bytes without its custom sections`, offset);
+      throw limitExceeded(`more than ${formatSize(this.#maxBytes)} without its custom sections`, offset);
     }
   }
 }

@@ -18,6 +18,7 @@ import {
   MAX_LOCALS_PER_CHECK_STEP,
 } from "./limits.ts";
 import { ByteReader } from "./reader.ts";
+import { formatSize } from "./sizes.ts";
 
 const TYPE_SECTION = 1;
 const CODE_SECTION = 10;
@@ -37,6 +38,17 @@ export function requireCheckable(modules: readonly CoreModule[]): void {
       );
     }
   }
+}
+
+/** Bytes of code of all the modules together: what the engine makes machine code of. */
+export function codeBytes(modules: readonly CoreModule[]): number {
+  let bytes = 0;
+  for (const module of modules) {
+    for (const { id, section } of coreSections(new ByteReader(module.bytes))) {
+      if (id === CODE_SECTION) bytes += section.remaining;
+    }
+  }
+  return bytes;
 }
 
 function checkSteps(module: CoreModule): number {
@@ -74,7 +86,7 @@ function countLocals(module: CoreModule, section: ByteReader): number {
     if (body.remaining > MAX_FUNCTION_BYTES) {
       throw exceeded(
         module,
-        `has a function of ${body.remaining} bytes where ${MAX_FUNCTION_BYTES} are the most; split it`,
+        `has a function of ${formatSize(body.remaining)} of code where ${formatSize(MAX_FUNCTION_BYTES)} are the most; split it`,
       );
     }
     for (let groups = body.count("groups of locals"); groups > 0; groups -= 1) {

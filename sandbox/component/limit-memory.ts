@@ -19,6 +19,7 @@ import {
 import { readLimits, readReferenceType } from "./core-types.ts";
 import { ComponentError } from "./errors.ts";
 import { ByteReader } from "./reader.ts";
+import { formatSize } from "./sizes.ts";
 
 const PAGE_BYTES = 65_536;
 
@@ -48,7 +49,7 @@ export class CoreLimitPlan {
       modules.flatMap((module) => module.memories),
       pages,
       "linear memory",
-      (size) => (size < 16 ? `${size * 64} KiB` : `${Math.round(size / 1.6) / 10} MiB`),
+      (pages) => formatSize(pages * PAGE_BYTES),
     );
     const tables = shareOut(
       modules.flatMap((module) => module.tables.map((table) => table.limits)),

@@ -4,6 +4,7 @@ import {
   insecureSeed,
   random,
 } from "../../node_modules/@bytecodealliance/preview2-shim/dist/browser/random.js";
+import { formatSize } from "../component/sizes.ts";
 import { SandboxError } from "../errors.ts";
 import { MAX_RANDOM_BYTES } from "../limits.ts";
 import type { ModuleSession } from "../module-session.ts";
@@ -15,7 +16,7 @@ export function createRandom(session: ModuleSession) {
       // The interface has no short answer and no error: what can't be given has to end the guest.
       throw new SandboxError(
         "limit/memory",
-        `the module asked for ${length} random bytes at once; ${MAX_RANDOM_BYTES} are the most`,
+        `the module asked for ${formatSize(Number(length))} of random bytes at once; ${formatSize(MAX_RANDOM_BYTES)} are the most`,
       );
     }
     return random.getRandomBytes(length);

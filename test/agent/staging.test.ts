@@ -1,50 +1,80 @@
+/** How much of a component staging takes, and takes up: what the module was granted, and never more than the agent can hold. */
+
 import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import test from "ava";
-import { MAX_STAGED_COMPONENT_BYTES } from "../../agent/limits.ts";
+import test, { type ExecutionContext } from "ava";
+import { MAX_STAGED_COMPONENT_BYTES, STAGED_SLACK_BYTES } from "../../agent/limits.ts";
 import { checkStaged } from "../../agent/staging.ts";
+import { DEFAULT_CODE_BYTES } from "../../devices/limits.ts";
+import type { DevicePolicy } from "../../devices/policy.ts";
 
+const MEMORY_BYTES = 65_536;
 const MANIFEST = {
   name: "acme/large",
   version: "1.0.0",
   description: "",
   hardware: [],
   world: "command",
-  request: { sensor: [], serial: [], publish: [], memoryBytes: 65_536, storageBytes: 0 },
+  request: { sensor: [], serial: [], publish: [], memoryBytes: MEMORY_BYTES, storageBytes: 0 },
   env: {},
   intervalMs: undefined,
   health: { windowMs: 1_000, require: ["alive"] },
 } as const;
-const POLICY = { sensors: new Map(), serialPorts: new Map(), grants: [] };
 
-test("a component with more code than the agent holds in memory is refused before it is read", async (t) => {
+function policy(codeBytes: number): DevicePolicy {
+  const grant = { module: "acme/*", sensor: [], serial: [], publish: [], memoryBytes: MEMORY_BYTES };
+  const grants = [{ ...grant, storageBytes: 0, codeBytes }];
+  return { sensors: new Map(), serialPorts: new Map(), grants };
+}
+
+const CORE_PREAMBLE = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
+const COMPONENT_PREAMBLE = [0x00, 0x61, 0x73, 0x6d, 0x0d, 0x00, 0x01, 0x00];
+const CODE_SECTION = 10;
+const CORE_MODULE_SECTION = 1;
+
+/** A component file whose core module has a code section of this size: a hole in the file, so zeros. */
+async function componentWithCode(t: ExecutionContext, codeBytes: number): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "skerry-staging-"));
   t.teardown(() => rm(folder, { recursive: true }));
   const path = join(folder, "component.wasm");
-  const codeBytes = MAX_STAGED_COMPONENT_BYTES;
-  const core = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 10, ...leb128(codeBytes)];
-  const component = [
-    0x00,
-    0x61,
-    0x73,
-    0x6d,
-    0x0d,
-    0x00,
-    0x01,
-    0x00,
-    1,
-    ...leb128(core.length + codeBytes),
-    ...core,
-  ];
+  const core = [...CORE_PREAMBLE, CODE_SECTION, ...leb128(codeBytes)];
+  const component = [...COMPONENT_PREAMBLE, CORE_MODULE_SECTION, ...leb128(core.length + codeBytes), ...core];
   const file = await open(path, "w");
   await file.write(Uint8Array.from(component));
-  // The code itself is a hole in the file.
   await file.truncate(component.length + codeBytes);
   await file.close();
-  await t.throwsAsync(checkStaged(MANIFEST, path, POLICY), {
+  return path;
+}
+
+test("a component that is larger than what its module was granted is refused before it is read", async (t) => {
+  const path = await componentWithCode(t, DEFAULT_CODE_BYTES + MEMORY_BYTES + STAGED_SLACK_BYTES);
+  await t.throwsAsync(checkStaged(MANIFEST, path, policy(DEFAULT_CODE_BYTES)), {
     code: "stage/component-invalid",
-    message: /acme\/large@1\.0\.0: .*more than [0-9]+ bytes without its custom sections/,
+    message: /acme\/large@1\.0\.0: .*more than 1\.6MiB without its custom sections/,
+  });
+});
+
+test("however much is granted, no more is read than the agent can hold", async (t) => {
+  const path = await componentWithCode(t, MAX_STAGED_COMPONENT_BYTES);
+  await t.throwsAsync(checkStaged(MANIFEST, path, policy(2 * MAX_STAGED_COMPONENT_BYTES)), {
+    code: "stage/component-invalid",
+    message: /more than 16MiB without its custom sections/,
+  });
+});
+
+test("a component with more code than granted is refused, and what to write is said", async (t) => {
+  const path = await componentWithCode(t, 100 * 1024);
+  await t.throwsAsync(checkStaged(MANIFEST, path, policy(64 * 1024)), {
+    code: "stage/code-exceeds-grant",
+    message: /acme\/large@1\.0\.0 has 100KiB of code and is granted 64KiB: raise code in its \[\[grant\]\]/,
+  });
+});
+
+test("where no grant fits the module, what a grant gives by itself is the bound", async (t) => {
+  const path = await componentWithCode(t, DEFAULT_CODE_BYTES + 1);
+  await t.throwsAsync(checkStaged(MANIFEST, path, { ...policy(0), grants: [] }), {
+    code: "stage/code-exceeds-grant",
   });
 });
 

@@ -26,7 +26,7 @@ async function run(
     grants: [
       {
         ...{ module: "acme/guest", sensor: [], serial: [], publish: [] },
-        ...{ memoryBytes: 8 * 1024 ** 2, storageBytes },
+        ...{ memoryBytes: 8 * 1024 ** 2, storageBytes, codeBytes: 1024 ** 2 },
       },
     ],
   };

@@ -11,7 +11,16 @@ const MIB = 1024 * 1024;
 const nothing: GrantRequest = { sensor: [], serial: [], publish: [], memoryBytes: 0, storageBytes: 0 };
 
 function grant(module: string, parts: Partial<Grant> = {}): Grant {
-  return { module, sensor: [], serial: [], publish: [], memoryBytes: 4 * MIB, storageBytes: 0, ...parts };
+  return {
+    module,
+    sensor: [],
+    serial: [],
+    publish: [],
+    memoryBytes: 4 * MIB,
+    storageBytes: 0,
+    codeBytes: MIB,
+    ...parts,
+  };
 }
 
 function refusedNames(grants: readonly Grant[], request: Partial<GrantRequest>, module = "acme/thermo") {

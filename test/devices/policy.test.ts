@@ -72,11 +72,13 @@ storage = "1MiB"
       publish: ["telemetry/#"],
       memoryBytes: 2 * 1024 * 1024,
       storageBytes: 1024 * 1024,
+      codeBytes: 1024 * 1024,
     },
     {
       ...{ module: "other/thing", sensor: [], serial: [], publish: [] },
       memoryBytes: 4 * 1024 * 1024,
       storageBytes: 0,
+      codeBytes: 1024 * 1024,
     },
   ]);
 });

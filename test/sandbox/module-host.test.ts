@@ -1,6 +1,8 @@
 /** Modules that behave, badly or well, in real workers: how each ends, and that nobody else notices. */
 
 import anyTest, { type ExecutionContext } from "ava";
+import { MAX_FUNCTION_BYTES } from "../../sandbox/component/limits.ts";
+import { MAX_TABLE_ELEMENTS } from "../../sandbox/limits.ts";
 import type { ModuleEnd } from "../../sandbox/module-spec.ts";
 import { commandText, componentFile, reactorText } from "../support/modules.ts";
 import { type ModuleRecord, type StartOptions, startRecorded } from "../support/run-module.ts";
@@ -222,6 +224,46 @@ test("a component that needs more memory than granted is refused", async (t) => 
   t.deepEqual(record.of("running"), []);
 });
 
+test("tables without end: growing them fails at the limit, all together", async (t) => {
+  // Grows both until it fails, then exits 0 if they do not exceed the limit together.
+  const body = `
+    (loop $more (br_if $more (i32.ne (table.grow $one (ref.null func) (i32.const 1000)) (i32.const -1))))
+    (loop $more (br_if $more (i32.ne (table.grow $other (ref.null extern) (i32.const 1000)) (i32.const -1))))
+    (i32.gt_u (i32.add (table.size $one) (table.size $other)) (i32.const ${MAX_TABLE_ELEMENTS}))`;
+  const { end } = await runText(commandText(body, "(table $one 1 funcref) (table $other 1 externref)"));
+  t.deepEqual(end, { kind: "exited", exitCode: 0 });
+});
+
+test("memory that has grown to its limit is reported once, and growing it goes on failing", async (t) => {
+  const body = `(loop $more (br_if $more (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))
+    (call $print (i32.const 64) (i32.const 6)) (call $print (i32.const 64) (i32.const 6)) (i32.const 0)`;
+  const { end, record } = await runText(commandText(body));
+  t.deepEqual(end, { kind: "exited", exitCode: 0 });
+  t.deepEqual(record.of("limited"), [{ event: "limited", code: "limit/memory" }]);
+});
+
+test("memory that was all there from the start is no news", async (t) => {
+  const body = "(call $print (i32.const 64) (i32.const 6)) (i32.const 0)";
+  const { end, record } = await runText(commandText(body), { limits: { memoryBytes: 65_536 } });
+  t.deepEqual(end, { kind: "exited", exitCode: 0 });
+  t.deepEqual(record.of("limited"), []);
+});
+
+test("timers without end: each is a handle, and the worker's heap or the handles run out, not the agent", async (t) => {
+  // A reactor's timers are no different from a command's; all of them are in its own worker.
+  const { end } = await runText(
+    reactorText({ onTimer: `(loop $again (drop (call $host-subscribe ${HOUR})) (br $again)) (i32.const 0)` }),
+    { world: "reactor", intervalMs: 1 },
+  );
+  failedWith(t, end, "limit/heap");
+});
+
+test("a component whose check would keep the engine busy is refused by its worker, which nothing could interrupt", async (t) => {
+  const { end } = await runText(commandText("(i32.const 0)", `(func ${"nop ".repeat(MAX_FUNCTION_BYTES)})`));
+  failedWith(t, end, "sandbox/component-refused");
+  t.regex(end.kind === "failed" ? end.message : "", /component\/limit-exceeded/);
+});
+
 test("a flood of log lines is cut to its rate and reported once", async (t) => {
   const body = `(local $i i32) (loop $again
     (call $print (i32.const 64) (i32.const 6))
@@ -256,6 +298,7 @@ test("sensors opened without end are the module's end", async (t) => {
     commandText("(loop $again (drop (call $open-sensor)) (br $again)) (i32.const 0)"),
   );
   failedWith(t, end, "limit/handles");
+  t.regex(end.kind === "failed" ? (end.stack ?? "") : "", /wasm-function/);
 });
 
 test("host objects without end fill the worker's heap, not the agent's", async (t) => {

@@ -1,6 +1,7 @@
 /** What the descriptors of one granted folder have in common. */
 
 import { closeSync, constants, openSync } from "node:fs";
+import { formatSize } from "../../component/sizes.ts";
 import { SandboxError } from "../../errors.ts";
 import { MAX_FOLDER_DEPTH_LEVELS, MAX_OPEN_FILES, WRITTEN_BURST_BYTES } from "../../limits.ts";
 import type { ModuleSession } from "../../module-session.ts";
@@ -59,7 +60,7 @@ export class FilesystemContext {
     if (waitMs === 0) return;
     this.session.limited(
       "limit/write-rate",
-      `more than ${this.#writtenBytesPerSecond} bytes per second are written to the module's files: the calls wait`,
+      `more than ${formatSize(this.#writtenBytesPerSecond)} per second are written to the module's files: the calls wait`,
     );
     this.session.sleepUntil(nowMs + waitMs);
   }

@@ -48,6 +48,27 @@ const besides = (...modules: string[]): GuestParts => ({
     .join("\n"),
 });
 
+/** A component inside the module's, whose function `$give (i32 address, i32 count)` takes a list of strings. */
+const LIST_TAKER: GuestParts = {
+  definitions: `
+    (component $taker
+      (core module $m
+        (memory (export "memory") 1)
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+        (func (export "take") (param i32 i32)))
+      (core instance $i (instantiate $m))
+      (alias core export $i "memory" (core memory $memory))
+      (alias core export $i "realloc" (core func $realloc))
+      (func (export "take") (param "all" (list string))
+        (canon lift (core func $i "take") (memory $memory) (realloc $realloc))))
+    (instance $taken (instantiate $taker))
+    (alias export $taken "take" (func $take))
+    (core func $give (canon lower (func $take) (memory $mem)))
+    (core instance $giving (export "give" (func $give)))`,
+  coreImports: '(import "giving" "give" (func $give (param i32 i32)))',
+  coreInstances: '(with "giving" (instance $giving))',
+};
+
 const ENDS: readonly Omit<HostileModule, "outcome">[] = [
   {
     does: "needs several memories that are too large together",
@@ -83,6 +104,27 @@ const ENDS: readonly Omit<HostileModule, "outcome">[] = [
         "(loop $again (drop (call $make (i32.const 1))) (br $again)) (i32.const 0)",
         "",
         ownResource(""),
+      ),
+  },
+  {
+    does: "makes streams without end",
+    name: "streams",
+    code: "limit/heap",
+    text: () => commandText("(loop $again (drop (call $host-get-stdout)) (br $again)) (i32.const 0)"),
+  },
+  {
+    does: "gives a list of a thousand strings that are all its memory",
+    name: "lists",
+    code: "trap/limit",
+    text: () =>
+      commandText(
+        `(local $at i32) (local.set $at (i32.const 8192))
+        (loop $more
+          (i32.store offset=4 (local.get $at) (i32.const 65536))
+          (br_if $more (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 8))) (i32.const 16192))))
+        (call $give (i32.const 8192) (i32.const 1000)) (i32.const 0)`,
+        "",
+        LIST_TAKER,
       ),
   },
   {
