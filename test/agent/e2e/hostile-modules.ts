@@ -48,26 +48,44 @@ const besides = (...modules: string[]): GuestParts => ({
     .join("\n"),
 });
 
-/** A component inside the module's, whose function `$give (i32 address, i32 count)` takes a list of strings. */
-const LIST_TAKER: GuestParts = {
-  definitions: `
-    (component $taker
-      (core module $m
-        (memory (export "memory") 1)
-        (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
-        (func (export "take") (param i32 i32)))
-      (core instance $i (instantiate $m))
-      (alias core export $i "memory" (core memory $memory))
-      (alias core export $i "realloc" (core func $realloc))
-      (func (export "take") (param "all" (list string))
-        (canon lift (core func $i "take") (memory $memory) (realloc $realloc))))
-    (instance $taken (instantiate $taker))
-    (alias export $taken "take" (func $take))
+/** Two components in one: the first calls the second with a list of strings, each of which is all of its memory. */
+const OVERLAPPING_LIST = `(component
+  (component $taker
+    (core module $m
+      (memory (export "memory") 1)
+      (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+      (func (export "take") (param i32 i32)))
+    (core instance $i (instantiate $m))
+    (alias core export $i "memory" (core memory $memory))
+    (alias core export $i "realloc" (core func $realloc))
+    (func (export "take") (param "all" (list string))
+      (canon lift (core func $i "take") (memory $memory) (realloc $realloc))))
+  (component $giver
+    (import "take" (func $take (param "all" (list string))))
+    (core module $memory-module (memory (export "memory") 1))
+    (core instance $memory (instantiate $memory-module))
+    (alias core export $memory "memory" (core memory $mem))
     (core func $give (canon lower (func $take) (memory $mem)))
-    (core instance $giving (export "give" (func $give)))`,
-  coreImports: '(import "giving" "give" (func $give (param i32 i32)))',
-  coreInstances: '(with "giving" (instance $giving))',
-};
+    (core instance $host (export "give" (func $give)))
+    (core module $m
+      (import "host" "give" (func $give (param i32 i32)))
+      (import "memory" "memory" (memory 1))
+      (func (export "run") (result i32) (local $at i32)
+        (local.set $at (i32.const 8192))
+        (loop $more
+          (i32.store offset=4 (local.get $at) (i32.const 65536))
+          (br_if $more (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 8))) (i32.const 16192))))
+        (call $give (i32.const 8192) (i32.const 1000))
+        (i32.const 0)))
+    (core instance $main (instantiate $m (with "host" (instance $host)) (with "memory" (instance $memory))))
+    (func $run (result (result)) (canon lift (core func $main "run")))
+    (instance $exported (export "run" (func $run)))
+    (export "exported" (instance $exported)))
+  (instance $taken (instantiate $taker))
+  (alias export $taken "take" (func $take))
+  (instance $given (instantiate $giver (with "take" (func $take))))
+  (alias export $given "exported" (instance $exported))
+  (export "wasi:cli/run@0.2.4" (instance $exported)))`;
 
 const ENDS: readonly Omit<HostileModule, "outcome">[] = [
   {
@@ -116,16 +134,7 @@ const ENDS: readonly Omit<HostileModule, "outcome">[] = [
     does: "gives a list of a thousand strings that are all its memory",
     name: "lists",
     code: "trap/limit",
-    text: () =>
-      commandText(
-        `(local $at i32) (local.set $at (i32.const 8192))
-        (loop $more
-          (i32.store offset=4 (local.get $at) (i32.const 65536))
-          (br_if $more (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 8))) (i32.const 16192))))
-        (call $give (i32.const 8192) (i32.const 1000)) (i32.const 0)`,
-        "",
-        LIST_TAKER,
-      ),
+    text: () => OVERLAPPING_LIST,
   },
   {
     does: "calls itself without end",
