@@ -29,7 +29,7 @@ export async function forgeRelease(
   for (let start = 0; start < component.byteLength; start += MAX_CHUNK_BYTES) {
     chunks.push(component.subarray(start, start + MAX_CHUNK_BYTES));
   }
-  const chunkList = encodeChunkList(chunks.map(describe));
+  const { head: chunkList } = encodeChunkList(chunks.map(describe));
   const forgedTargets = await signMetadata(
     targetsJson({
       ...after(genuine.metadata.version),

@@ -7,6 +7,7 @@
  *     image/     <n>.root.json targets.json snapshot.json timestamp.json   what goes on the wire
  *     director/  the same
  *     targets/<publisher>/<name>/<version>/       component.wasm component.chunks module.toml
+ *                                                 component.blobs: compressed chunks (stage-release.ts)
  */
 
 import { access } from "node:fs/promises";

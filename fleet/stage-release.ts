@@ -1,30 +1,37 @@
 /**
- * The three files of a release, made in a folder of their own: the component's copy, its chunk list, the
- * manifest.
+ * The files of a release, made in a folder of their own: the component's copy, its chunk list, the manifest, and `component.blobs`, which
+ * holds what goes over the wire and is no range of these three: each compressed chunk, in the order of the list, then the list's parts.
  *
- * The component is cut into chunks every 65,536 bytes while it is copied, so memory does not grow with it.
+ * The component is cut into chunks while it is copied, so memory does not grow with it. What is compressed is kept, not made again
+ * when it is sent: another version of zstd gives other bytes.
  */
 
 import { createHash } from "node:crypto";
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type ChunkEntry, encodeChunkList } from "../ota/chunk-list.ts";
+import { constants, zstdCompressSync } from "node:zlib";
+import { type ChunkEntry, type Digested, encodeChunkList } from "../ota/chunk-list.ts";
 import { MAX_CHUNK_BYTES, MAX_COMPONENT_BYTES } from "../ota/limits.ts";
 import type { ReleaseFile } from "../ota/names.ts";
+import { cutLength, mustCutLongest } from "./cut-chunks.ts";
 import { FleetError } from "./errors.ts";
 import { ioError, makeFolder, PUBLIC_MODE, readRange, writeFileDurably } from "./files.ts";
 
-interface StagedFile {
-  readonly length: number;
-  readonly sha256: string;
-}
+/** zstd's level: one that pays, since a release is compressed once and sent to a fleet. */
+const ZSTD_LEVEL = 19;
+
+/** A chunk is sent as it is unless compression saves that part of it: decoding costs the device time. */
+const LEAST_SAVING = 1 / 16;
+
+/** What goes over the wire and is no range of another file of the release. */
+export const BLOBS_FILE = "component.blobs";
 
 export interface StagedRelease {
-  readonly files: Readonly<Record<ReleaseFile, StagedFile>>;
+  readonly files: Readonly<Record<ReleaseFile, Digested>>;
   readonly chunks: number;
 }
 
-/** Copies and makes the release's three files in a folder of their own, synced. */
+/** Copies and makes the release's files in a folder of their own, synced. */
 export async function stageRelease(
   staging: string,
   componentPath: string,
@@ -32,8 +39,17 @@ export async function stageRelease(
 ): Promise<StagedRelease> {
   await rm(staging, { recursive: true, force: true });
   await makeFolder(staging);
-  const { chunks, component } = await copyComponent(componentPath, join(staging, "component.wasm"));
-  const chunkList = encodeChunkList(chunks);
+  const blobs = await openFile(join(staging, BLOBS_FILE), "wx");
+  const { chunks, component, chunkList } = await attemptWriting(
+    blobs,
+    join(staging, BLOBS_FILE),
+    async () => {
+      const copied = await copyComponent(componentPath, join(staging, "component.wasm"), blobs);
+      const { head, parts } = encodeChunkList(copied.chunks);
+      for (const part of parts) await blobs.writeFile(part);
+      return { ...copied, chunkList: head };
+    },
+  );
   await writeFileDurably(join(staging, "component.chunks"), chunkList);
   await writeFileDurably(join(staging, "module.toml"), manifestBytes);
   const files = {
@@ -44,12 +60,24 @@ export async function stageRelease(
   return { files, chunks: chunks.length };
 }
 
+async function attemptWriting<T>(file: FileHandle, path: string, write: () => Promise<T>): Promise<T> {
+  try {
+    const written = await write();
+    await file.sync();
+    return written;
+  } catch (error) {
+    throw ioError("write", path, error);
+  } finally {
+    await file.close();
+  }
+}
+
 interface CopiedComponent {
-  readonly component: StagedFile;
+  readonly component: Digested;
   readonly chunks: readonly ChunkEntry[];
 }
 
-async function copyComponent(from: string, to: string): Promise<CopiedComponent> {
+async function copyComponent(from: string, to: string, blobs: FileHandle): Promise<CopiedComponent> {
   const source = await openFile(from, "r");
   try {
     const { size } = await source.stat();
@@ -62,7 +90,7 @@ async function copyComponent(from: string, to: string): Promise<CopiedComponent>
     }
     const target = await openFile(to, "wx");
     try {
-      const copied = await copyChunks(source, size, target);
+      const copied = await copyChunks(source, size, target, blobs);
       await target.sync();
       return copied;
     } finally {
@@ -75,17 +103,42 @@ async function copyComponent(from: string, to: string): Promise<CopiedComponent>
   }
 }
 
-async function copyChunks(source: FileHandle, size: number, target: FileHandle): Promise<CopiedComponent> {
+async function copyChunks(
+  source: FileHandle,
+  size: number,
+  target: FileHandle,
+  blobs: FileHandle,
+): Promise<CopiedComponent> {
   const whole = createHash("sha256");
   const chunks: ChunkEntry[] = [];
-  for (let offset = 0; offset < size; offset += MAX_CHUNK_BYTES) {
-    const bytes = await readRange(source, offset, Math.min(MAX_CHUNK_BYTES, size - offset));
+  const known = new Map<string, ChunkEntry>();
+  let offset = 0;
+  while (offset < size) {
+    const window = await readRange(source, offset, Math.min(MAX_CHUNK_BYTES, size - offset));
+    const length = mustCutLongest(chunks.length, size - offset) ? window.length : cutLength(window);
+    // A file that shrinks under our hands.
+    if (length === 0) break;
+    const bytes = window.subarray(0, length);
     whole.update(bytes);
-    chunks.push(describeFile(bytes));
     await target.writeFile(bytes);
+    offset += length;
+    const content = describeFile(bytes);
+    const chunk = known.get(content.sha256) ?? (await packChunk(content, bytes, blobs));
+    known.set(content.sha256, chunk);
+    chunks.push(chunk);
   }
-  const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-  return { component: { length, sha256: whole.digest("hex") }, chunks };
+  return { component: { length: offset, sha256: whole.digest("hex") }, chunks };
+}
+
+/** The chunk as it goes over the wire; what is compressed is appended to the blobs. */
+async function packChunk(content: Digested, bytes: Uint8Array, blobs: FileHandle): Promise<ChunkEntry> {
+  const compressed = zstdCompressSync(bytes, {
+    params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL },
+    pledgedSrcSize: bytes.length,
+  });
+  if (compressed.length > bytes.length * (1 - LEAST_SAVING)) return content;
+  await blobs.writeFile(compressed);
+  return { ...content, blob: describeFile(compressed) };
 }
 
 const PREAMBLE_BYTES = 8;
@@ -107,7 +160,7 @@ function checkPreamble(path: string, bytes: Uint8Array): void {
   throw new FleetError("fleet/not-a-component", `${path} ${what}`);
 }
 
-function describeFile(bytes: Uint8Array): StagedFile {
+function describeFile(bytes: Uint8Array): Digested {
   return { length: bytes.byteLength, sha256: createHash("sha256").update(bytes).digest("hex") };
 }
 

@@ -3,22 +3,19 @@
  * since a damaged or expired repository on the broker stops the whole fleet.
  */
 
-import { open } from "node:fs/promises";
-import { parseChunkList } from "../ota/chunk-list.ts";
 import { OtaError } from "../ota/errors.ts";
-import { MAX_COMPONENT_BYTES, MAX_PAYLOAD_BYTES } from "../ota/limits.ts";
 import { loadTrustedRepository } from "../ota/load-trusted.ts";
-import type { ParsedFile, RepositoryName, RoleName, TargetInfo } from "../ota/metadata.ts";
-import { parseTargetPath, type TargetPath, targetPath } from "../ota/names.ts";
+import type { ParsedFile, RepositoryName, RoleName } from "../ota/metadata.ts";
+import { parseTargetPath } from "../ota/names.ts";
 import { parseMetadata } from "../ota/parse-metadata.ts";
 import { isSignedBy, nextRoot } from "../ota/root-chain.ts";
 import { createVerifier, type SignatureVerifier } from "../ota/signature.ts";
 import { NOTHING_RECEIVED, type TrustedRepository } from "../ota/trust-state.ts";
 import { verifyRepository } from "../ota/trusted-repository.ts";
 import { FleetError } from "./errors.ts";
-import { ioError, readRange } from "./files.ts";
 import { isConsistent, loadMetadata, type StoredMetadata } from "./metadata-store.ts";
-import { REPOSITORY_NAMES, type Repository, releaseFile } from "./repository.ts";
+import { listedFiles, readReleaseBlobs } from "./release-blobs.ts";
+import { REPOSITORY_NAMES, type Repository } from "./repository.ts";
 import { type NextRoot, type SyncItem, type SyncMetadata, type SyncPlan, sha256Hex } from "./sync.ts";
 import { FleetTopics } from "./topics.ts";
 
@@ -161,67 +158,14 @@ async function planBlobs(
     const release = parseTargetPath(target.path);
     if (release?.file !== "component.wasm") continue;
     if (only !== undefined && (release.module !== only.module || release.version !== only.version)) continue;
-    for (const blob of await releaseBlobs(repository, topics, release, target, targets)) {
-      if (!blobs.has(blob.sha256)) blobs.set(blob.sha256, blob);
+    const { blobs: ofRelease } = await readReleaseBlobs(
+      repository,
+      release,
+      listedFiles(release, target, targets),
+    );
+    for (const blob of ofRelease) {
+      if (!blobs.has(blob.sha256)) blobs.set(blob.sha256, { ...blob, topic: topics.blob(blob.sha256) });
     }
   }
   return [...blobs.values()];
-}
-
-async function releaseBlobs(
-  repository: Repository,
-  topics: FleetTopics,
-  release: TargetPath,
-  component: TargetInfo,
-  targets: ReadonlyMap<string, TargetInfo>,
-): Promise<readonly SyncItem[]> {
-  const { module, version } = release;
-  const blob = (
-    file: TargetPath["file"],
-    part: { sha256: string; length: number; offset: number },
-  ): SyncItem => ({
-    topic: topics.blob(part.sha256),
-    sha256: part.sha256,
-    length: part.length,
-    load: () => loadPart(releaseFile(repository.folder, module, version, file), part),
-  });
-  const wholeFile = (file: "component.chunks" | "module.toml"): SyncItem => {
-    const target = targets.get(targetPath(module, version, file));
-    if (target === undefined || target.length > MAX_PAYLOAD_BYTES) {
-      throw new FleetError(
-        "fleet/repository-damaged",
-        `The image targets list ${component.path} without a usable ${file}: publish it as a new version`,
-      );
-    }
-    return blob(file, { sha256: target.sha256, length: target.length, offset: 0 });
-  };
-  const chunkList = wholeFile("component.chunks");
-  const chunks = parseChunkList(await chunkList.load(), Math.min(component.length, MAX_COMPONENT_BYTES));
-  return [chunkList, wholeFile("module.toml"), ...chunks.map((chunk) => blob("component.wasm", chunk))];
-}
-
-/** Reads a part of a file and holds it against its digest: what is sent has to be what was signed. */
-async function loadPart(
-  path: string,
-  part: { readonly sha256: string; readonly length: number; readonly offset: number },
-): Promise<Uint8Array> {
-  const bytes = await readPart(path, part.offset, part.length);
-  if (sha256Hex(bytes) === part.sha256) return bytes;
-  throw new FleetError(
-    "fleet/repository-damaged",
-    `${path} is not what was signed: bring it back from git or the backup`,
-  );
-}
-
-async function readPart(path: string, offset: number, length: number): Promise<Uint8Array> {
-  try {
-    const file = await open(path, "r");
-    try {
-      return await readRange(file, offset, length);
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    throw ioError("read", path, error);
-  }
 }

@@ -64,9 +64,10 @@ class BlobWindow<Blob extends WantedBlob> {
     try {
       if (signal.aborted) {
         abort();
+      } else {
+        this.#restartTimer();
+        this.#fill();
       }
-      this.#restartTimer();
-      this.#fill();
       await this.#result.promise;
     } finally {
       signal.removeEventListener("abort", abort);

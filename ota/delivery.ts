@@ -1,6 +1,7 @@
 /**
  * Brings a release onto the disk: manifest and chunk list first, then the component's chunks, each checked and written at its
- * place as it comes, in any order. Memory holds a window of chunks, whatever the component's size.
+ * place, in any order: copied from a version that is on the disk if it holds it, fetched otherwise. Memory holds the list and a window
+ * of chunks, whatever the component's size.
  *
  * A download that was cut, by the network or the power, goes on where it was: what lies in `incoming` is believed only
  * after it was hashed again, so there is no record that could disagree with the bytes. Nothing of it is synced
@@ -10,9 +11,10 @@
 import { join } from "node:path";
 import type { BlobSource } from "./blob-source.ts";
 import { fetchBlobs, sha256Of } from "./blob-window.ts";
-import { type Chunk, parseChunkList } from "./chunk-list.ts";
+import { chunkContent } from "./chunk-content.ts";
+import { type Chunk, chunkListParts, MAX_CHUNK_LIST_BYTES, parseChunkList } from "./chunk-list.ts";
 import type { Clock } from "./clock.ts";
-import type { DiskFile } from "./disk.ts";
+import type { Disk, DiskFile } from "./disk.ts";
 import { readWhole, withFile } from "./durable-file.ts";
 import { OtaError } from "./errors.ts";
 import { hashFile, isFileIntact, isVersionIntact } from "./intact.ts";
@@ -24,6 +26,7 @@ import {
   MAX_COMPONENT_BYTES,
   MAX_PAYLOAD_BYTES,
 } from "./limits.ts";
+import { copyLocalChunks, type MissingContent } from "./local-chunks.ts";
 import { type ReleaseFileRecord, type ReleaseRecord, releaseName } from "./release.ts";
 import { CHUNKS_FILE, COMPONENT_FILE, MANIFEST_FILE, type Store } from "./store.ts";
 import { formatSize } from "./units.ts";
@@ -41,9 +44,6 @@ export type DeliveryOptions = {
   readonly windowBlobs?: number;
   readonly idleTimeoutMs?: number;
 };
-
-/** A chunk's content with the places that it still has to be written to. */
-type MissingChunk = { readonly sha256: string; readonly length: number; readonly offsets: number[] };
 
 /**
  * Fetches a release into its version folder; fetches nothing if it is there and its files are what was signed. One call at a time:
@@ -109,23 +109,65 @@ async function checkFreeSpace(release: ReleaseRecord, options: DeliveryOptions):
 async function fetchLists(release: ReleaseRecord, options: DeliveryOptions): Promise<Uint8Array> {
   const { disk } = options.store;
   const folder = options.store.incomingDirectory(release);
-  const files = [
-    { ...release.manifest, path: join(folder, MANIFEST_FILE) },
-    { ...release.chunks, path: join(folder, CHUNKS_FILE) },
-  ];
-  const wanted: typeof files = [];
-  for (const file of files) {
-    if (!(await isFileIntact(disk, file.path, file))) {
-      wanted.push(file);
-    }
+  const listPath = join(folder, CHUNKS_FILE);
+  const manifestPath = join(folder, MANIFEST_FILE);
+  const fetched = new Map<string, Uint8Array>();
+  let list = await readChunkList(release, listPath, options);
+  const wanted: ReleaseFileRecord[] = list === undefined ? [release.chunks] : [];
+  if (!(await isFileIntact(disk, manifestPath, release.manifest))) {
+    wanted.push(release.manifest);
   }
-  await fetchBlobs({
-    ...windowOptions(options),
-    what: releaseName(release),
-    wanted,
-    take: ({ path }, payload) => withFile(disk, path, "create", (file) => file.write(payload, 0)),
-  });
-  return (await readWhole(disk, join(folder, CHUNKS_FILE), MAX_PAYLOAD_BYTES)) ?? new Uint8Array();
+  const fetchAll = (blobs: readonly ReleaseFileRecord[]): Promise<void> =>
+    fetchBlobs({
+      ...windowOptions(release, options),
+      wanted: blobs,
+      take: async (blob, payload) => {
+        // A copy: the payload is a window on a larger buffer of the socket's.
+        fetched.set(blob.sha256, Uint8Array.from(payload));
+      },
+    });
+  await fetchAll(wanted);
+  const manifest = fetched.get(release.manifest.sha256);
+  if (manifest !== undefined) {
+    await writeFile(disk, manifestPath, manifest);
+  }
+  if (list === undefined) {
+    const head = fetched.get(release.chunks.sha256) ?? new Uint8Array();
+    const parts = chunkListParts(head);
+    await fetchAll([...new Map(parts.map((part) => [part.sha256, part])).values()]);
+    list = Buffer.concat([head, ...parts.map(({ sha256 }) => fetched.get(sha256) ?? new Uint8Array())]);
+    await writeFile(disk, listPath, list);
+  }
+  return list;
+}
+
+/** The chunk list that lies in the folder, its parts behind its head; undefined unless it is whole and the signed one. */
+async function readChunkList(
+  { chunks }: ReleaseRecord,
+  path: string,
+  { store }: DeliveryOptions,
+): Promise<Uint8Array | undefined> {
+  const sizeBytes = (await store.disk.entry(path))?.sizeBytes ?? 0;
+  if (sizeBytes < chunks.length || sizeBytes > MAX_CHUNK_LIST_BYTES) {
+    return undefined;
+  }
+  const list = (await readWhole(store.disk, path, MAX_CHUNK_LIST_BYTES)) ?? new Uint8Array();
+  const head = list.subarray(0, chunks.length);
+  if (sha256Of(head) !== chunks.sha256) {
+    return undefined;
+  }
+  let end = chunks.length;
+  for (const { sha256, length } of chunkListParts(head)) {
+    if (sha256Of(list.subarray(end, end + length)) !== sha256) {
+      return undefined;
+    }
+    end += length;
+  }
+  return end === list.length ? list : undefined;
+}
+
+function writeFile(disk: Disk, path: string, bytes: Uint8Array): Promise<void> {
+  return withFile(disk, path, "create", (file) => file.write(bytes, 0));
 }
 
 /** Writes the chunks that the file lacks, wherever they belong. */
@@ -136,18 +178,20 @@ async function fetchComponent(
   options: DeliveryOptions,
 ): Promise<void> {
   const missing = await findMissing(file, chunks);
+  await copyLocalChunks(options.store, missing, file, options.signal);
   const total = release.component.length;
-  let received = total - missing.reduce((sum, { length, offsets }) => sum + length * offsets.length, 0);
+  const bytesOf = ({ chunk, offsets }: MissingContent): number => chunk.length * offsets.length;
+  let received = total - [...missing.values()].reduce((sum, content) => sum + bytesOf(content), 0);
   options.onProgress?.({ received, total });
   await fetchBlobs({
-    ...windowOptions(options),
-    what: releaseName(release),
-    wanted: missing,
-    take: async ({ length, offsets }, payload) => {
-      for (const offset of offsets) {
-        await file.write(payload, offset);
+    ...windowOptions(release, options),
+    wanted: [...missing.values()].map((content) => ({ ...content.chunk.blob, content })),
+    take: async ({ content }, payload) => {
+      const bytes = await chunkContent(content.chunk, payload, releaseName(release));
+      for (const offset of content.offsets) {
+        await file.write(bytes, offset);
       }
-      received += length * offsets.length;
+      received += bytesOf(content);
       options.onProgress?.({ received, total });
     },
   });
@@ -155,12 +199,13 @@ async function fetchComponent(
   await file.truncate(total);
 }
 
-/** Which chunks the file does not hold yet, by hashing what it does hold; a content that occurs twice is one blob. */
-async function findMissing(file: DiskFile, chunks: readonly Chunk[]): Promise<MissingChunk[]> {
-  const missing = new Map<string, MissingChunk>();
+/** By its digest, what the file does not hold yet, by hashing what it does hold; a content that occurs twice is fetched once. */
+async function findMissing(file: DiskFile, chunks: readonly Chunk[]): Promise<Map<string, MissingContent>> {
+  const missing = new Map<string, { readonly chunk: Chunk; readonly offsets: number[] }>();
   const buffer = new Uint8Array(MAX_CHUNK_BYTES);
   let isPastEnd = false;
-  for (const { sha256, length, offset } of chunks) {
+  for (const chunk of chunks) {
+    const { sha256, length, offset } = chunk;
     const range = buffer.subarray(0, length);
     const read: number = isPastEnd ? 0 : await file.read(range, offset);
     isPastEnd ||= read < length;
@@ -169,12 +214,12 @@ async function findMissing(file: DiskFile, chunks: readonly Chunk[]): Promise<Mi
     }
     const known = missing.get(sha256);
     if (known === undefined) {
-      missing.set(sha256, { sha256, length, offsets: [offset] });
+      missing.set(sha256, { chunk, offsets: [offset] });
     } else {
       known.offsets.push(offset);
     }
   }
-  return [...missing.values()];
+  return missing;
 }
 
 /** The whole component against its signed digest: what the chunk list promised chunk by chunk has to hold together. */
@@ -187,8 +232,9 @@ async function checkComponent(release: ReleaseRecord, file: DiskFile): Promise<v
   }
 }
 
-function windowOptions(options: DeliveryOptions) {
+function windowOptions(release: ReleaseRecord, options: DeliveryOptions) {
   return {
+    what: releaseName(release),
     source: options.source,
     clock: options.clock,
     signal: options.signal,

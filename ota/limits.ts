@@ -85,8 +85,11 @@ export const MAX_COMPONENT_BYTES = 64 * 1024 * 1024;
 /** One chunk of a component, in bytes. */
 export const MAX_CHUNK_BYTES = 65_536;
 
-/** Chunks in one chunk list: what 65,536 bytes hold after an 8-byte header, 36 bytes each. */
-export const MAX_CHUNKS = Math.floor((MAX_PAYLOAD_BYTES - 8) / 36);
+/** Chunks in one chunk list: twice what the largest component has when they are 16 KiB on average. */
+export const MAX_CHUNKS = 8_192;
+
+/** What a compressed chunk's decoder may look back on, as a power of two in bytes: more than a chunk has. */
+export const MAX_ZSTD_WINDOW_LOG = 17;
 
 /** A TOML file (a manifest, a configuration), in bytes. */
 export const MAX_TOML_BYTES = 65_536;

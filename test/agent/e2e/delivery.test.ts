@@ -5,7 +5,7 @@
 import test from "ava";
 import { encodeChunkList } from "../../../ota/chunk-list.ts";
 import { MAX_CHUNK_BYTES, MAX_COMPONENT_BYTES } from "../../../ota/limits.ts";
-import type { TestRelease } from "../../support/releases.ts";
+import { oldChunkList, type TestRelease } from "../../support/releases.ts";
 import { type Device, SharedDevice } from "./harness.ts";
 import { chunkDigests, signRelease, steady, steadyOfChunks, withChunkList } from "./releases.ts";
 
@@ -128,24 +128,25 @@ test.serial(
 
 const entry = (bytes: Uint8Array) => ({ sha256: "ab".repeat(32), length: bytes.length });
 const MALFORMED_LISTS: readonly { rule: string; make: (component: Uint8Array) => Uint8Array }[] = [
-  { rule: "another format", make: (component) => withByte(encodeChunkList([entry(component)]), 0, 0x58) },
+  {
+    rule: "another format",
+    make: (component) => withByte(encodeChunkList([entry(component)]).head, 0, 0x58),
+  },
   {
     rule: "another version of the format",
-    make: (component) => withByte(encodeChunkList([entry(component)]), 4, 2),
+    make: (component) => withByte(encodeChunkList([entry(component)]).head, 4, 3),
   },
-  { rule: "cut inside an entry", make: (component) => encodeChunkList([entry(component)]).subarray(0, 30) },
-  { rule: "a chunk without a byte", make: (component) => withByte(lengthZeroed(component), 4, 1) },
+  {
+    rule: "cut inside an entry",
+    make: (component) => encodeChunkList([entry(component)]).head.subarray(0, 30),
+  },
+  { rule: "a chunk without a byte", make: (component) => oldChunkList([{ ...entry(component), length: 0 }]) },
 ];
 
 function withByte(bytes: Uint8Array, position: number, value: number): Uint8Array {
   const copy = Uint8Array.from(bytes);
   copy[position] = value;
   return copy;
-}
-
-/** The length is the last four bytes of an entry. */
-function lengthZeroed(component: Uint8Array): Uint8Array {
-  return Uint8Array.from(encodeChunkList([entry(component)])).fill(0, -4);
 }
 
 for (const [index, { rule, make }] of MALFORMED_LISTS.entries()) {
@@ -164,7 +165,7 @@ test.serial("delivery/length-mismatch: chunks that are longer together than the 
   const device = await shared.get(t);
   if (device === undefined) return;
   const made = await steady("1.4.1");
-  const twice = encodeChunkList([entry(made.component), entry(made.component)]);
+  const { head: twice } = encodeChunkList([entry(made.component), entry(made.component)]);
   await device.offer(withChunkList(made, twice));
   t.like(await device.event("refused", "1.4.1"), { code: "delivery/length-mismatch" });
   await device.expectServing(t, "1.2.0");
