@@ -37,7 +37,7 @@ export function* coreSections(
   while (!reader.atEnd) {
     const start = reader.offset;
     const id = reader.byte("a core section's id");
-    yield { id, start, section: reader.slice(reader.u32("a core section's size"), `core section ${id}`) };
+    yield { id, start, section: reader.slice(reader.u32("a core section's size"), "a core section") };
   }
 }
 

@@ -77,7 +77,7 @@ function readSections(reader: ByteReader, reading: ModuleReading): void {
   let reached = -1;
   while (!reader.atEnd) {
     const id = reader.byte("a core section's id");
-    const section = reader.slice(reader.u32("a core section's size"), `core section ${id}`);
+    const section = reader.slice(reader.u32("a core section's size"), "a core section");
     if (id === 0) {
       section.name("the name of a custom section");
       continue;
@@ -86,7 +86,7 @@ function readSections(reader: ByteReader, reading: ModuleReading): void {
     if (place < 0) throw section.malformed(`unknown core section id ${id}`);
     if (place <= reached) throw section.malformed(`core section ${id} stands twice or out of order`);
     reached = place;
-    if (readSection(section, id, reading)) section.expectEnd(`core section ${id}`);
+    if (readSection(section, id, reading)) section.expectEnd("a core section");
   }
 }
 

@@ -10,23 +10,22 @@ import type { ByteReader } from "./reader.ts";
 
 const stringEncodings: readonly StringEncoding[] = ["utf8", "utf16", "latin1+utf16"];
 
-const unsupportedBuiltins: ReadonlyMap<number, string> = new Map([
-  ...codes("async built-ins (WASI 0.3)", [0x05, 0x06, 0x09, 0x0a, 0x0b, 0x0c, 0x0d]),
-  ...codes("streams (WASI 0.3)", [0x0e, 0x0f, 0x10, 0x11, 0x12, 0x13, 0x14]),
-  ...codes("futures (WASI 0.3)", [0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b]),
-  ...codes("error contexts", [0x1c, 0x1d, 0x1e]),
-  ...codes("async built-ins (WASI 0.3)", [0x1f, 0x20, 0x21, 0x22, 0x23, 0x24, 0x25]),
-  ...codes("threads", [0x26, 0x27, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x2d, 0x40, 0x41, 0x42]),
-]);
+/** First and last code of each range of built-ins that are not supported, and the feature that they belong to. */
+const unsupportedBuiltins: readonly (readonly [number, number, string])[] = [
+  [0x05, 0x06, "async built-ins (WASI 0.3)"],
+  [0x09, 0x0d, "async built-ins (WASI 0.3)"],
+  [0x0e, 0x14, "streams (WASI 0.3)"],
+  [0x15, 0x1b, "futures (WASI 0.3)"],
+  [0x1c, 0x1e, "error contexts"],
+  [0x1f, 0x25, "async built-ins (WASI 0.3)"],
+  [0x26, 0x2d, "threads"],
+  [0x40, 0x42, "threads"],
+];
 
 /** Built-ins that start with a flag byte, 0x00 or 0x01: another value is broken, whatever is supported. */
 const flaggedBuiltins: ReadonlySet<number> = new Set([
   0x06, 0x0c, 0x20, 0x21, 0x29, 0x2a, 0x2b, 0x2c, 0x2d, 0x40, 0x41, 0x42,
 ]);
-
-function codes(feature: string, builtins: readonly number[]): [number, string][] {
-  return builtins.map((code) => [code, feature]);
-}
 
 /** `canon`. */
 export function readCanonical(reader: ByteReader): Canonical {
@@ -36,30 +35,30 @@ export function readCanonical(reader: ByteReader): Canonical {
       reader.expectByte(0x00, "the sort of a lift (function)");
       const lifted = reader.u32("a core function index");
       const options = readOptions(reader);
-      return { kind: "lift", function: lifted, options, type: reader.u32("a function type index") };
+      return { kind: "lift", function: lifted, options, type: reader.u32("a type index") };
     }
     case 0x01:
       reader.expectByte(0x00, "the sort of a lower (function)");
       return { kind: "lower", function: reader.u32("a function index"), options: readOptions(reader) };
     case 0x02:
-      return { kind: "resource.new", resource: reader.u32("a resource type index") };
+      return { kind: "resource.new", resource: reader.u32("a type index") };
     case 0x03:
-      return { kind: "resource.drop", resource: reader.u32("a resource type index") };
+      return { kind: "resource.drop", resource: reader.u32("a type index") };
     case 0x04:
-      return { kind: "resource.rep", resource: reader.u32("a resource type index") };
+      return { kind: "resource.rep", resource: reader.u32("a type index") };
     default:
       throw refuseBuiltin(reader, code);
   }
 }
 
 function refuseBuiltin(reader: ByteReader, code: number): Error {
-  const feature = unsupportedBuiltins.get(code);
-  if (feature === undefined) return reader.unknownByte(code, "canonical definition");
+  const found = unsupportedBuiltins.find(([first, last]) => first <= code && code <= last);
+  if (found === undefined) return reader.unknownByte(code, "canonical definition");
   if (flaggedBuiltins.has(code)) {
     const flag = reader.byte("a built-in's flag");
     if (flag > 0x01) return reader.unknownByte(flag, "flag");
   }
-  return reader.unsupported(feature);
+  return reader.unsupported(found[2]);
 }
 
 /** `opts`; each may stand once. */

@@ -65,7 +65,7 @@ function readLabelledType(reader: ByteReader): LabelledType {
 }
 
 function readCase(reader: ByteReader): CaseDefinition {
-  const label = reader.name("a case label");
+  const label = reader.name("a label");
   const type = reader.optional("a case's type", () => readValueTypeRef(reader));
   reader.expectByte(0x00, "the end of a case");
   return { label, type };
@@ -103,23 +103,23 @@ function readValueType(reader: ByteReader, code: number): ValueTypeDefinition {
     case 0x6f:
       return { kind: "tuple", elements: reader.vector("tuple elements", () => readValueTypeRef(reader)) };
     case 0x6e:
-      return { kind: "flags", labels: reader.vector("flags", () => reader.name("a flag label")) };
+      return { kind: "flags", labels: reader.vector("flags", () => reader.name("a label")) };
     case 0x6d:
-      return { kind: "enum", labels: reader.vector("enum cases", () => reader.name("an enum label")) };
+      return { kind: "enum", labels: reader.vector("enum cases", () => reader.name("a label")) };
     case 0x6b:
       return { kind: "option", some: readValueTypeRef(reader) };
     case 0x6a: {
-      const ok = reader.optional("a result's ok type", () => readValueTypeRef(reader));
+      const ok = reader.optional("a result's type", () => readValueTypeRef(reader));
       return {
         kind: "result",
         ok,
-        error: reader.optional("a result's error type", () => readValueTypeRef(reader)),
+        error: reader.optional("a result's type", () => readValueTypeRef(reader)),
       };
     }
     case 0x69:
-      return { kind: "own", resource: reader.u32("a resource type index") };
+      return { kind: "own", resource: reader.u32("a type index") };
     case 0x68:
-      return { kind: "borrow", resource: reader.u32("a resource type index") };
+      return { kind: "borrow", resource: reader.u32("a type index") };
     default:
       throw reader.unknownByte(code, "type");
   }

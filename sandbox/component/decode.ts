@@ -97,11 +97,10 @@ function readComponent(
   const definitions: Definition[] = [];
   while (!reader.atEnd) {
     const id = reader.byte("a section id");
-    const size = reader.u32("a section's size");
-    const section = reader.slice(size, `section ${id}`);
+    const section = reader.slice(reader.u32("a section's size"), "a section");
     // Not spread into push(): a section may have more entries than a call may have arguments.
     for (const definition of readSection(section, id, levels, readCoreModule)) definitions.push(definition);
-    section.expectEnd(`section ${id}`);
+    section.expectEnd("a section");
   }
   return { definitions, offset };
 }

@@ -110,6 +110,17 @@ export function valueType(shape: ValueShape): ValueType {
   return { sort: "value", shape, layout };
 }
 
+const primitiveTypes = new Map<PrimitiveKind, ValueType>();
+
+/** The type of a primitive that stands where a type is mentioned: it has no name, so that one object does for all. */
+export function primitiveType(primitive: PrimitiveKind): ValueType {
+  const known = primitiveTypes.get(primitive);
+  if (known !== undefined) return known;
+  const type = valueType({ kind: "primitive", primitive });
+  primitiveTypes.set(primitive, type);
+  return type;
+}
+
 /** The same type under a name of its own. */
 export function renamed(type: AnyType): AnyType {
   return { ...type };

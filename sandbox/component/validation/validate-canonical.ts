@@ -6,10 +6,10 @@
  */
 
 import type { Canonical, CanonicalOptions, CoreFunctionType } from "../ast.ts";
-import { concatenateFlat, MAX_FLAT_PARAMETERS, MAX_FLAT_RESULTS } from "./layout.ts";
+import { concatenateFlat, type FlatType, MAX_FLAT_PARAMETERS, MAX_FLAT_RESULTS } from "./layout.ts";
 import { sameCoreFunction, showCoreFunction } from "./match-core.ts";
 import { at, type Scope } from "./scope.ts";
-import type { FunctionType, ValueType } from "./static-types.ts";
+import type { FunctionType } from "./static-types.ts";
 import { resourceAt } from "./validate-types.ts";
 import { unsupportedViolation, violation } from "./violation.ts";
 
@@ -45,8 +45,9 @@ export function validateCanonical(canonical: Canonical, scope: Scope): void {
 
 /** What a function's values need of the canonical options. */
 interface Passing {
-  readonly parameters: readonly ValueType[];
-  readonly results: readonly ValueType[];
+  /** Flattened: what spills goes by one pointer instead. */
+  readonly parameters: readonly FlatType[];
+  readonly results: readonly FlatType[];
   readonly parametersSpill: boolean;
   readonly resultsSpill: boolean;
   readonly parametersPoint: boolean;
@@ -54,15 +55,16 @@ interface Passing {
 }
 
 function passingOf(type: FunctionType): Passing {
-  const parameters = type.parameters.map((parameter) => parameter.type);
-  const results = type.result === undefined ? [] : [type.result];
+  const values = type.parameters.map((parameter) => parameter.type);
+  const parameters = concatenateFlat(values);
+  const results = type.result?.layout.flat ?? [];
   return {
     parameters,
     results,
-    parametersSpill: concatenateFlat(parameters).length > MAX_FLAT_PARAMETERS,
-    resultsSpill: concatenateFlat(results).length > MAX_FLAT_RESULTS,
-    parametersPoint: parameters.some((part) => part.layout.containsPointer),
-    resultsPoint: results.some((part) => part.layout.containsPointer),
+    parametersSpill: parameters.length > MAX_FLAT_PARAMETERS,
+    resultsSpill: results.length > MAX_FLAT_RESULTS,
+    parametersPoint: values.some((value) => value.layout.containsPointer),
+    resultsPoint: type.result?.layout.containsPointer === true,
   };
 }
 
@@ -103,15 +105,15 @@ function validateLower(lower: Extract<Canonical, { kind: "lower" }>, scope: Scop
 /** `flatten_functype` for `lift`. */
 function flattenLifted(passing: Passing): CoreFunctionType {
   return {
-    parameters: passing.parametersSpill ? ["i32"] : concatenateFlat(passing.parameters),
-    results: passing.resultsSpill ? ["i32"] : concatenateFlat(passing.results),
+    parameters: passing.parametersSpill ? ["i32"] : passing.parameters,
+    results: passing.resultsSpill ? ["i32"] : passing.results,
   };
 }
 
 /** `flatten_functype` for `lower`: the caller says where a result that spills goes. */
 function flattenLowered(passing: Passing): CoreFunctionType {
-  const parameters = passing.parametersSpill ? (["i32"] as const) : concatenateFlat(passing.parameters);
-  if (!passing.resultsSpill) return { parameters, results: concatenateFlat(passing.results) };
+  const parameters = passing.parametersSpill ? (["i32"] as const) : passing.parameters;
+  if (!passing.resultsSpill) return { parameters, results: passing.results };
   return { parameters: [...parameters, "i32"], results: [] };
 }
 

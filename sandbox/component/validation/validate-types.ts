@@ -27,6 +27,7 @@ import {
   type Extern,
   type FunctionType,
   type InstanceType,
+  primitiveType,
   type ResourceIdentity,
   type ResourceType,
   renamed,
@@ -116,7 +117,7 @@ function checkEntries(entries: readonly { readonly label: string }[], what: "fie
 }
 
 function resolveValueType(reference: ValueTypeRef, scope: Scope): ValueType {
-  if (typeof reference === "string") return valueType({ kind: "primitive", primitive: reference });
+  if (typeof reference === "string") return primitiveType(reference);
   const type = at(scope.types, reference, "type");
   if (type.sort !== "value") throw violation(`type index ${reference} is not a value type`);
   return type;
