@@ -16,13 +16,14 @@ on the operator's machine
   assign      choose who runs what:  skerry assign acme/thermo@1.0.0 --group default --percent 25
   sync        make the broker hold what the repository folder says
   refresh     sign the short-lived metadata again before it expires
+  send        send a message to a module:  skerry send pi-01 acme/heater setpoint 21.5
   devices     list the devices and what each runs
   watch       follow the fleet's events
 
 skerry <command> --help tells a command's options. skerry --version prints the version.
 `;
 
-const FLEET_COMMANDS = new Set(["keys", "publish", "assign", "sync", "refresh", "devices", "watch"]);
+const FLEET_COMMANDS = new Set(["keys", "publish", "assign", "sync", "refresh", "devices", "send", "watch"]);
 
 /**
  * Runs one command line (without the program's name) and resolves to its exit code: 0 done, 1 failed, 2 wrong usage.

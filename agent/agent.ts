@@ -4,7 +4,8 @@
  *     link ── metadata ──▶ trust watch ── selections ──▶ installer ── check, start, stop ──▶ supervisor ──▶ sandbox, devices
  *       ▲ ▲                    │ refusals                 │ events, state  ▲ blobs                │ telemetry, logs
  *       │ └────────────────── reports ◀──────────────────┴────────────────┼──────────────────────┘
- *       └────────────────────────────────────────────────────────────────┘
+ *       ├────────────────────────────────────────────────────────────────┘
+ *       └── messages to modules ──▶ router ──▶ supervisor's modules
  */
 import { readFile } from "node:fs/promises";
 import { openDevices } from "../devices/registry.ts";
@@ -21,9 +22,11 @@ import { readClock } from "./clock.ts";
 import { answerCommand } from "./commands.ts";
 import { type AgentConfig, loadConfig } from "./config.ts";
 import { messageOf } from "./errors.ts";
+import { routeMessages } from "./incoming-messages.ts";
 import { createLink } from "./link.ts";
 import type { Link, LinkState } from "./link-types.ts";
 import type { Log } from "./log.ts";
+import { MessageRouter } from "./message-router.ts";
 import { loadTrusted, rootReplaced } from "./provisioned-root.ts";
 import { type AgentEvent, Reports } from "./reports.ts";
 import { claimStateDir } from "./single-instance.ts";
@@ -124,9 +127,12 @@ async function startOn(
     onEvent: hooks.onEvent ?? (() => undefined),
     snapshot: () => installer.snapshot(),
   });
+  const router = new MessageRouter();
   const supervisor = new Supervisor({
     policy: settings.policy,
     devices,
+    router,
+    wantMessages: () => link.wantMessages(),
     log,
     sendTelemetry: (module, path, payload) => reports.telemetry(module, path, payload),
     sendLog: (module, level, text) => reports.moduleLog(module, level, text),
@@ -155,6 +161,7 @@ async function startOn(
   });
 
   listen(link, watch, installer);
+  routeMessages(link, router, log);
   // A disk that begins to fail is the operator's concern, too.
   for (const damage of damages) reports.failed(new OtaError("store/corrupt", damage));
   for (const { trusted, droppedRoles, replaced } of [loaded.image, loaded.director]) {
@@ -172,6 +179,7 @@ async function startOn(
   const stop = async (): Promise<void> => {
     await watch.stop();
     await installer.stop();
+    router.close();
     await devices.close();
     reports.flushState();
     await link.stop();

@@ -79,7 +79,8 @@ export function answerCommand(payload: Uint8Array, agent: Commandable): string {
   }
 }
 
-function replyText(
+/** The payload of a reply. */
+export function replyText(
   id: string,
   outcome:
     | { readonly ok: true; readonly result: unknown }

@@ -69,6 +69,12 @@ export type AgentOwnErrorCode =
   | "agent/command-malformed"
   /** The module named in a command can't be restarted now. */
   | "agent/not-restartable"
+  /** A message to a module that does not run, or may not be told it. */
+  | "agent/message-undeliverable"
+  /** A message that a limit of the module's dropped, or the module's end. */
+  | "agent/message-dropped"
+  /** The module answered a message with an error of its own. */
+  | "agent/message-failed"
   /** A module that is run by hand requests what the policy file does not grant. */
   | "agent/not-granted";
 

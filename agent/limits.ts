@@ -104,6 +104,14 @@ export const METADATA_RECHECK_MS = 3_600_000;
 export const MAX_COMMAND_BYTES = 4_096;
 export const MAX_COMMAND_ID_LENGTH = 128;
 
+/** How long a message waits for a module that does not run, in milliseconds; how many do so, and their bytes. */
+export const MESSAGE_HOLD_MS = 10_000;
+export const MAX_HELD_MESSAGES = 32;
+export const MAX_HELD_MESSAGE_BYTES = 131_072;
+
+/** Log lines about messages that reached no module, per minute. */
+export const MAX_LOST_MESSAGES_PER_MINUTE = 20;
+
 /** How long a module may take to end when it is asked to, in milliseconds; then its worker is ended. */
 export const MODULE_STOP_GRACE_MS = 2_000;
 

@@ -31,6 +31,18 @@ interface CommandRequest {
   readonly correlationData: Buffer | undefined;
 }
 
+/** A message to one of this device's modules. */
+interface ModuleMessage {
+  readonly module: string;
+  /** What stands behind the module in the topic: not checked yet. */
+  readonly path: string;
+  /** Only until the handler returns. */
+  readonly payload: Uint8Array;
+  readonly responseTopic: string | undefined;
+  readonly correlationData: Buffer | undefined;
+}
+
+export type MessageHandler = (message: ModuleMessage) => void;
 export type MetadataHandler = (
   repository: RepositoryName,
   file: string,
@@ -76,4 +88,8 @@ export interface Link {
   /** Makes the broker send the retained metadata once more. */
   requestMetadata(): void;
   subscribeCommands(handler: CommandHandler): void;
+  /** Where messages to modules go; none comes on a new session before `wantMessages`. */
+  onMessage(handler: MessageHandler): void;
+  /** Subscribes to the messages to this device's modules, from now on. */
+  wantMessages(): void;
 }

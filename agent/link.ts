@@ -16,7 +16,7 @@ import type { Connection, IncomingMessage } from "./connection-types.ts";
 import { readCredentials } from "./credentials.ts";
 import { AgentError, type LinkErrorCode, messageOf } from "./errors.ts";
 import { STOP_FLUSH_TIMEOUT_MS } from "./limits.ts";
-import type { CommandHandler, Link, LinkOptions, MetadataHandler } from "./link-types.ts";
+import type { CommandHandler, Link, LinkOptions, MessageHandler, MetadataHandler } from "./link-types.ts";
 import { openConnection } from "./mqtt-connection.ts";
 import type { DroppedCounts, OutgoingKind, OutgoingMessage } from "./outbox.ts";
 import { ProtocolChoice } from "./protocol-choice.ts";
@@ -37,7 +37,12 @@ class MqttLink implements Link {
   readonly #subscriber: Subscriber;
   readonly #protocol = new ProtocolChoice();
   readonly #abort = new AbortController();
-  readonly #handlers: { metadata?: MetadataHandler; command?: CommandHandler; blob?: BlobReceiver } = {};
+  readonly #handlers: {
+    metadata?: MetadataHandler;
+    command?: CommandHandler;
+    message?: MessageHandler;
+    blob?: BlobReceiver;
+  } = {};
   #connection: Connection | undefined;
   #running: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -105,6 +110,15 @@ class MqttLink implements Link {
   subscribeCommands(handler: CommandHandler): void {
     this.#handlers.command = handler;
     this.#subscriber.want([this.topics.command]);
+  }
+
+  onMessage(handler: MessageHandler): void {
+    this.#handlers.message = handler;
+  }
+
+  wantMessages(): void {
+    const { messages } = this.topics;
+    if (!this.#subscriber.isWanted(messages)) this.#subscriber.want([messages]);
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -235,6 +249,9 @@ class MqttLink implements Link {
         break;
       case "command":
         await this.#handlers.command?.({ payload, responseTopic, correlationData });
+        break;
+      case "message":
+        this.#handlers.message?.({ ...meaning, payload, responseTopic, correlationData });
         break;
       case "blob":
         if (this.#subscriber.isWanted(topic)) await this.#handlers.blob?.(meaning.digest, payload);

@@ -7,7 +7,7 @@ import { basename } from "node:path";
 import { parseArgs } from "node:util";
 import { formatSize } from "../ota/units.ts";
 import type { ComponentDescription } from "../sandbox/component/component-type.ts";
-import { hostInterface } from "../sandbox/imports.ts";
+import { hasExport, hostInterface } from "../sandbox/imports.ts";
 import type { World } from "../sandbox/module-spec.ts";
 import { messageOf } from "./errors.ts";
 import type { ModuleCommandIo } from "./module-command.ts";
@@ -100,7 +100,7 @@ async function inspect(path: string): Promise<Inspection> {
     exports: exports.map(({ name, functions }) => ({ name, functions })),
     coreModules: modules,
     memory,
-    ...grantsOf(imports, world, memory.minimumBytes),
+    ...grantsOf(imports, exports, world, memory.minimumBytes),
   };
 }
 
@@ -136,6 +136,7 @@ const REQUESTS: readonly (readonly [wanted: string, line: string])[] = [
 
 function grantsOf(
   imports: ComponentDescription["imports"],
+  exports: ComponentDescription["exports"],
   world: World | null,
   minimumBytes: number,
 ): { manifest: string; policy: string } {
@@ -143,6 +144,7 @@ function grantsOf(
   const lines = REQUESTS.filter(([wanted]) => [...names].some((name) => name === wanted)).map(
     ([, line]) => line,
   );
+  if (hasExport(exports, "skerry:module/message-handler")) lines.push('subscribe = ["message/#"]');
   // Every libc imports files, and few modules keep some: without storage they find none.
   const keepsFiles = names.has("wasi:filesystem/preopens");
   const storage = keepsFiles ? ['# storage = "1MiB"    # if it keeps files, in /data'] : [];

@@ -11,6 +11,8 @@ export interface ModuleRunOptions {
   readonly manifestPath: string | undefined;
   readonly memoryBytes: number | undefined;
   readonly timeoutMs: number | undefined;
+  /** For a reactor's `on-message`, in their order. */
+  readonly messages: readonly { readonly topic: string; readonly payload: string }[];
   /** For the module itself. */
   readonly args: readonly string[];
 }
@@ -27,6 +29,7 @@ const OPTIONS = {
   manifest: { type: "string" },
   memory: { type: "string" },
   timeout: { type: "string" },
+  message: { type: "string", multiple: true, default: [] },
   help: { type: "boolean", short: "h", default: false },
 } satisfies NonNullable<Parameters<typeof parseArgs>[0]>["options"];
 
@@ -54,6 +57,7 @@ export function parseModuleRunOptions(argv: readonly string[]): ParsedRunOptions
         manifestPath: values.manifest,
         memoryBytes: parseQuantity("--memory", values.memory, parseSize, SIZE_SYNTAX),
         timeoutMs: parseQuantity("--timeout", values.timeout, parseDuration, DURATION_SYNTAX),
+        messages: values.message.map(parseMessage),
         args: end < 0 ? [] : argv.slice(end + 1),
       },
     };
@@ -76,6 +80,13 @@ function parseVariable(text: string): [string, string] {
   const split = text.indexOf("=");
   if (split <= 0) throw new WrongOption(`--env ${text}: must be NAME=VALUE`);
   return [text.slice(0, split), text.slice(split + 1)];
+}
+
+function parseMessage(text: string): { topic: string; payload: string } {
+  const split = text.indexOf("=");
+  if (split <= 0)
+    throw new WrongOption(`--message ${text}: must be TOPIC=PAYLOAD, such as --message message/setpoint=21`);
+  return { topic: text.slice(0, split), payload: text.slice(split + 1) };
 }
 
 function parseQuantity(

@@ -17,6 +17,8 @@ export interface RunPermissions {
   readonly intervalMs: number | undefined;
   readonly memoryBytes: number | undefined;
   readonly grants: ModuleGrants;
+  /** Filters of what it may be told. */
+  readonly subscribe: readonly string[];
   /** Private files that the manifest requests, in bytes: the quota of what `--dir` gives as its folder. */
   readonly storageBytes: number;
   readonly policy: DevicePolicy;
@@ -42,6 +44,7 @@ export async function readPermissions(options: ModuleRunOptions): Promise<RunPer
     intervalMs: undefined,
     memoryBytes: undefined,
     grants: grantedToAll(policy.grants),
+    subscribe: [],
     storageBytes: 0,
     policy,
   };
@@ -54,10 +57,11 @@ function requested(manifest: Manifest, policy: DevicePolicy): RunPermissions {
     const refusals = decision.refusals.map(({ message }) => message).join("; ");
     throw new AgentError("agent/not-granted", refusals);
   }
-  const { sensors, serial, publish, memoryBytes, storageBytes } = decision.grants;
+  const { sensors, serial, publish, subscribe, memoryBytes, storageBytes } = decision.grants;
   return {
     ...{ name, version, world, env, intervalMs, memoryBytes, storageBytes, policy },
     grants: { sensors, serial, publish },
+    subscribe,
   };
 }
 

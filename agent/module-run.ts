@@ -9,13 +9,14 @@ import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { ModuleDevices } from "../devices/registry.ts";
 import type { ModuleEnd, ModuleFolder, ModuleServices, RunningModule } from "../sandbox/module-spec.ts";
+import { topicMatches } from "../sandbox/topic-filter.ts";
 import { type Crash, crashReport, RecentLines } from "./crash-report.ts";
 import { DATA_FOLDER, dataFolder } from "./data-folder.ts";
 import { AgentError } from "./errors.ts";
 import { RUN_HEAP_MIB, RUN_MEMORY_BYTES, RUN_STOP_GRACE_MS } from "./limits.ts";
 import type { ModuleCommandIo } from "./module-command.ts";
 import { type ModuleRunOptions, parseModuleRunOptions } from "./module-run-options.ts";
-import { readPermissions } from "./module-run-permissions.ts";
+import { type RunPermissions, readPermissions } from "./module-run-permissions.ts";
 import { StandardInput } from "./standard-input.ts";
 import { signalExitCode, stopSignal } from "./stop-signal.ts";
 
@@ -27,6 +28,7 @@ const USAGE = `usage: skerry module run <component.wasm> [options] [-- ARGUMENTS
   --manifest FILE       the module's module.toml: what it requests of the policy, its variables, its memory.
                         Without it the module gets what the policy grants to every module ("*/*")
   --memory SIZE         the most linear memory (default: the manifest's, or 256MiB)
+  --message TOPIC=TEXT  tell a reactor something that its manifest subscribes to, once it runs (may be repeated)
   --timeout DURATION    end the module after this time
   --help                print this
 
@@ -61,6 +63,7 @@ export async function moduleRunCommand(argv: readonly string[], io: ModuleComman
 
 async function runModule(options: ModuleRunOptions, io: ModuleCommandIo): Promise<number> {
   const permissions = await readPermissions(options);
+  checkMessages(options.messages, permissions);
   const { openDevices } = await import("../devices/registry.ts");
   const { startModule } = await import("../sandbox/module-host.ts");
   const folders = await checkedFolders(options.folders, permissions.storageBytes);
@@ -88,15 +91,41 @@ async function runModule(options: ModuleRunOptions, io: ModuleCommandIo): Promis
     services(devices.forModule(name, grants), input, io),
     {
       limited: (code, message) => io.stderr.write(`warning: ${message} (${code})\n`),
-      timerFailed: (message) => io.stderr.write(`warning: on-timer: ${message}\n`),
+      callFailed: (call, message) => io.stderr.write(`warning: ${call}: ${message}\n`),
     },
   );
+  void tell(module, options.messages, io);
   const stopped = stopWhenAsked(module, options.timeoutMs);
   const end = await module.done;
   input.close();
   await devices.close();
   const subject = options.manifestPath === undefined ? name : `${name}@${version}`;
   return exitCodeOf(end, stopped(), subject, io);
+}
+
+/** What a device would not deliver is refused here: the author would wait for it in vain. */
+function checkMessages(messages: ModuleRunOptions["messages"], { name, subscribe }: RunPermissions): void {
+  const refused = messages.find(({ topic }) => !subscribe.some((filter) => topicMatches(filter, topic)));
+  if (refused === undefined) return;
+  const asked = subscribe.length === 0 ? "nothing" : subscribe.map((filter) => `"${filter}"`).join(", ");
+  const message = `--message ${refused.topic}: ${name} is told ${asked}: add the topic to subscribe in its manifest (--manifest) and in the policy`;
+  throw new AgentError("agent/not-granted", message);
+}
+
+/** One after the other, as they stand on the command line. */
+async function tell(
+  module: RunningModule,
+  messages: ModuleRunOptions["messages"],
+  io: ModuleCommandIo,
+): Promise<void> {
+  for (const { topic, payload } of messages) {
+    const delivery = await module.deliver(topic, Buffer.from(payload));
+    // An error of on-message is shown as it comes, like that of on-timer.
+    if (delivery.kind === "handled") io.stderr.write(`delivered ${topic}\n`);
+    if (delivery.kind === "dropped") {
+      io.stderr.write(`warning: ${topic}: ${delivery.message} (${delivery.code})\n`);
+    }
+  }
 }
 
 /** Stops the module by the clock or by a signal; a second one ends the process. Tells which it was. */

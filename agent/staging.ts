@@ -12,7 +12,7 @@ import { formatSize } from "../ota/units.ts";
 import type { ComponentDescription } from "../sandbox/component/component-type.ts";
 import { ComponentError, type ComponentErrorCode } from "../sandbox/component/errors.ts";
 import { checkCoreModules, compileComponent, componentCodeBytes } from "../sandbox/component/index.ts";
-import { checkExports, planImports } from "../sandbox/imports.ts";
+import { checkExports, hasExport, planImports } from "../sandbox/imports.ts";
 import type { ModuleGrants } from "../sandbox/module-spec.ts";
 import { readComponentFile } from "../sandbox/strip.ts";
 import { MAX_STAGED_COMPONENT_BYTES, STAGED_SLACK_BYTES } from "./limits.ts";
@@ -36,6 +36,15 @@ export async function checkStaged(
     throw refusal(
       "stage/export-missing",
       `${name} does not export ${missing}, which the world "${manifest.world}" of its manifest demands: correct the manifest or the build`,
+    );
+  }
+  if (
+    manifest.request.subscribe.length > 0 &&
+    !hasExport(description.exports, "skerry:module/message-handler")
+  ) {
+    throw refusal(
+      "stage/export-missing",
+      `${name} asks to be told "${manifest.request.subscribe[0]}" and does not export skerry:module/message-handler, which it would be told by: export it, or take subscribe out of the manifest`,
     );
   }
 }

@@ -30,12 +30,16 @@ import {
   MODULE_STOP_GRACE_MS,
 } from "./limits.ts";
 import type { Log } from "./log.ts";
+import type { MessageRouter } from "./message-router.ts";
 import { ValidatedComponents } from "./validated-components.ts";
 
 export interface SupervisorOptions {
   readonly policy: DevicePolicy;
   readonly devices: Devices;
   readonly log: Log;
+  readonly router: MessageRouter;
+  /** A module is to be told what the operator sends to it. */
+  readonly wantMessages: () => void;
   /** Sends a module's telemetry, `path` as the module names it below `telemetry/`; false if it can't be sent. */
   readonly sendTelemetry: (module: string, path: string, payload: Uint8Array) => boolean;
   readonly sendLog: (module: string, level: LogLevel, text: string) => void;
@@ -95,7 +99,7 @@ export class Supervisor implements ModuleRunner {
         this.#log(manifest, "warning", `${code}: ${message}`);
         this.#options.sendLimited(manifest.name, manifest.version, code, message);
       },
-      timerFailed: (message) => this.#log(manifest, "warning", `on-timer: ${message}`),
+      callFailed: (call, message) => this.#log(manifest, "warning", `${call}: ${message}`),
       ended: (end) => {
         this.#logEnd(manifest, end, recent);
         const fact = factOf(end, recent);
@@ -106,7 +110,11 @@ export class Supervisor implements ModuleRunner {
     });
     const run = { module, healthChecks: new AbortController() };
     this.#runs.set(manifest.name, run);
-    void module.done.then(() => this.#forget(manifest.name, run));
+    const unroute = this.#route(manifest.name, grants, module);
+    void module.done.then(() => {
+      unroute();
+      this.#forget(manifest.name, run);
+    });
     await underWay.promise;
     if (manifest.world === "reactor") void this.#checkHealth(manifest, run, observe);
   }
@@ -117,6 +125,13 @@ export class Supervisor implements ModuleRunner {
     run.healthChecks.abort();
     await run.module.stop(MODULE_STOP_GRACE_MS);
     this.#forget(name, run);
+  }
+
+  /** Lets a module be told what it asked for; gives the end of that. */
+  #route(name: string, { subscribe }: Grants, module: RunningModule): () => void {
+    if (subscribe.length === 0) return () => undefined;
+    if (subscribe.some((filter) => filter.startsWith("message"))) this.#options.wantMessages();
+    return this.#options.router.add(name, subscribe, (topic, payload) => module.deliver(topic, payload));
   }
 
   #forget(name: string, run: Run): void {
@@ -150,6 +165,7 @@ export class Supervisor implements ModuleRunner {
         const [first, ...rest] = topic.split("/");
         const sent = first === "telemetry" && this.#options.sendTelemetry(name, rest.join("/"), payload);
         if (!sent) return { tag: "err", code: "unavailable" };
+        this.#options.router.published(name, rest.join("/"), payload);
         observe({ kind: "telemetry" });
         return { tag: "ok", value: undefined };
       },

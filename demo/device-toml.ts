@@ -34,6 +34,7 @@ link = "modbus0"
 module = "acme/*"
 sensor = ["ambient"]
 publish = ["telemetry/#"]
+subscribe = ["message/#", "telemetry/#"]
 memory = "4MiB"
 storage = "256KiB"
 

@@ -15,6 +15,8 @@ export type Grant = {
   readonly serial: readonly string[];
   /** Topic filters relative to the module. */
   readonly publish: readonly string[];
+  /** Topic filters of what the module may be told (devices/topic-filter.ts). */
+  readonly subscribe: readonly string[];
   /** Linear memory, in bytes. */
   readonly memoryBytes: number;
   /** Private files, in bytes; 0 is none at all. */
@@ -28,6 +30,7 @@ export type GrantRequest = {
   readonly sensor: readonly string[];
   readonly serial: readonly string[];
   readonly publish: readonly string[];
+  readonly subscribe: readonly string[];
   readonly memoryBytes: number;
   readonly storageBytes: number;
 };
@@ -37,13 +40,14 @@ export type Grants = {
   readonly sensors: readonly string[];
   readonly serial: readonly string[];
   readonly publish: readonly string[];
+  readonly subscribe: readonly string[];
   readonly memoryBytes: number;
   readonly storageBytes: number;
 };
 
 /** One thing that was asked for and not granted. */
 type Refusal = {
-  readonly capability: "module" | "sensor" | "serial" | "publish" | "memory" | "storage";
+  readonly capability: "module" | "sensor" | "serial" | "publish" | "subscribe" | "memory" | "storage";
   /** The sensor, port or topic filter; the module for "module"; the bytes for "memory" and "storage". */
   readonly name: string;
   /** For the operator: what is missing, and what to write into the policy. */
@@ -64,8 +68,8 @@ export function decideGrants(
   const refusals =
     grants.length === 0 ? [noGrantAtAll(moduleName)] : [...refusalsOf(grants, moduleName, request)];
   if (refusals.length > 0) return { kind: "refused", refusals };
-  const { sensor, serial, publish, memoryBytes, storageBytes } = request;
-  return { kind: "granted", grants: { sensors: sensor, serial, publish, memoryBytes, storageBytes } };
+  const { sensor, ...rest } = request;
+  return { kind: "granted", grants: { sensors: sensor, ...rest } };
 }
 
 /**
@@ -107,9 +111,12 @@ function* refusalsOf(
       }
     }
   }
-  for (const filter of request.publish) {
-    if (!grants.some((grant) => grant.publish.some((wide) => coversFilter(wide, filter)))) {
-      yield refusal("publish", moduleName, filter, `to publish on "${filter}"`);
+  for (const capability of ["publish", "subscribe"] as const) {
+    const toDo = capability === "publish" ? "to publish on" : "to be told";
+    for (const filter of request[capability]) {
+      if (!grants.some((grant) => grant[capability].some((wide) => coversFilter(wide, filter)))) {
+        yield refusal(capability, moduleName, filter, `${toDo} "${filter}"`);
+      }
     }
   }
   for (const capability of ["memory", "storage"] as const) {
@@ -128,7 +135,7 @@ function* refusalsOf(
 }
 
 function refusal(
-  capability: "sensor" | "serial" | "publish",
+  capability: "sensor" | "serial" | "publish" | "subscribe",
   moduleName: string,
   name: string,
   what: string,

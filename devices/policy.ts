@@ -16,6 +16,7 @@
  *     module = "acme/*"
  *     sensor = ["ambient"]
  *     publish = ["telemetry/#"]
+ *     subscribe = ["message/#"]   # what the operator sends to it; "telemetry/acme.thermo/#": what that module publishes
  *     memory = "4MiB"
  *     storage = "1MiB"            # private files; none without it
  *     code = "2MiB"               # of its component; 1MiB without it
@@ -36,7 +37,7 @@ import {
 } from "./limits.ts";
 import { SIZE_UNITS_BYTES } from "./sizes.ts";
 import { isTable, type ReportProblem, TableReader } from "./table-reader.ts";
-import { topicFilterProblem } from "./topic-filter.ts";
+import { subscribeFilterProblem, topicFilterProblem } from "./topic-filter.ts";
 
 /** A sensor that the kernel's hwmon drivers know. */
 export type HwmonConfig = {
@@ -215,6 +216,7 @@ function grantList(
         unknownDevice("serial", name, hardware.serial),
       ),
       publish: reader.texts("publish", MAX_GRANT_NAMES, topicFilterProblem),
+      subscribe: reader.texts("subscribe", MAX_GRANT_NAMES, subscribeFilterProblem),
       memoryBytes: reader.quantity(
         "memory",
         SIZE_UNITS_BYTES,

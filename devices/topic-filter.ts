@@ -1,6 +1,7 @@
 /**
  * Topic filters of grants (MQTT 5.0 §4.7.1: `+` is one level, a trailing `#` any number, none included), on topics
- * relative to the module.
+ * relative to the module. What a module is told lies below `message/` (from the operator) and `telemetry/<publisher.name>/`
+ * (what another module of the device publishes).
  */
 
 import { MAX_TOPIC_BYTES, MAX_TOPIC_LEVELS } from "./limits.ts";
@@ -22,6 +23,13 @@ export function topicFilterProblem(filter: string): string | undefined {
     return "a level holds a wildcard beside other characters, or a control character";
   }
   return undefined;
+}
+
+/** Why `filter` is no filter of what a module may be told, or undefined if it is one. */
+export function subscribeFilterProblem(filter: string): string | undefined {
+  const [first = ""] = filter.split("/", 1);
+  const isKnown = ["message", "telemetry", "+", "#"].includes(first);
+  return topicFilterProblem(filter) ?? (isKnown ? undefined : "it must begin with message/ or telemetry/");
 }
 
 /** Whether the filter `wide` matches every topic that `narrow` matches. Both are valid; a topic is a filter too. */

@@ -33,9 +33,23 @@ export interface BrokerAddress {
 
 /**
  * A message that arrived; the payload may not be changed. `retained`: it lay on the broker when we
- * subscribed.
+ * subscribed. `correlationData`: MQTT 5's, of an answer.
  */
-export type MessageHandler = (topic: string, payload: Uint8Array, retained: boolean) => void;
+export type MessageHandler = (
+  topic: string,
+  payload: Uint8Array,
+  retained: boolean,
+  correlationData?: Uint8Array,
+) => void;
+
+/** What a request says about its answer (MQTT 5.0 §4.10). */
+export interface Request {
+  readonly responseTopic: string;
+  readonly correlationData: Buffer;
+}
+
+/** PUBACK's reason code for a message that nobody is subscribed to; a broker need not tell (MQTT 5.0 §3.4.2.1). */
+const NO_MATCHING_SUBSCRIBERS = 0x10;
 
 interface Route {
   readonly filters: readonly string[];
@@ -86,7 +100,7 @@ export class BrokerConnection {
     client.on("message", (topic, payload, packet) => {
       for (const route of this.#routes) {
         if (route.filters.some((filter) => matchesFilter(filter, topic)))
-          route.handler(topic, payload, packet.retain);
+          route.handler(topic, payload, packet.retain, packet.properties?.correlationData);
       }
     });
   }
@@ -107,6 +121,25 @@ export class BrokerConnection {
     await this.#attempt(`publish ${topic}`, topic, async () => {
       await this.#client.publishAsync(topic, bytes, { qos: 1, retain: true });
     });
+  }
+
+  /**
+   * Publishes one message at QoS 1 that the broker does not keep, one at a time. `request` goes with it where the broker speaks MQTT 5.
+   * Resolves when the broker has acknowledged it. `isUnheard`: it says that nobody is subscribed; not all do.
+   */
+  async send(topic: string, payload: Uint8Array, request: Request): Promise<{ isUnheard: boolean }> {
+    const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+    const properties = this.protocolVersion === 5 ? { properties: { ...request } } : {};
+    // mqtt.js takes this reason code for a success like any other, and does not hand it on.
+    let isUnheard = false;
+    const listen = (packet: { readonly cmd: string; readonly reasonCode?: number }): void => {
+      isUnheard ||= packet.cmd === "puback" && packet.reasonCode === NO_MATCHING_SUBSCRIBERS;
+    };
+    this.#client.on("packetreceive", listen);
+    await this.#attempt(`publish ${topic}`, topic, async () => {
+      await this.#client.publishAsync(topic, bytes, { qos: 1, ...properties });
+    }).finally(() => this.#client.off("packetreceive", listen));
+    return { isUnheard };
   }
 
   /** Subscribes at QoS 1; resolves when the broker has acknowledged it. Messages may arrive before that. */

@@ -23,6 +23,8 @@ export interface TextOutput {
 export interface FleetIo {
   readonly stdout: TextOutput;
   readonly stderr: TextOutput;
+  /** Default the process's standard input. */
+  readonly stdin?: AsyncIterable<Uint8Array>;
   /** Default the process's environment. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Where passphrases are typed: standard input, if it is a terminal. Without it nobody is asked. */

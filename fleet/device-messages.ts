@@ -78,6 +78,21 @@ export function parseState(payload: Uint8Array): DeviceState | undefined {
   };
 }
 
+/** What a device answers to a request. */
+export interface DeviceReply {
+  readonly ok: boolean;
+  readonly code: string | null;
+  readonly message: string | null;
+}
+
+/** Undefined if the message is none. */
+export function parseReply(payload: Uint8Array): DeviceReply | undefined {
+  const json = parseObject(payload);
+  const ok = json?.["ok"];
+  if (json === undefined || typeof ok !== "boolean") return undefined;
+  return { ok, code: text(json["code"]), message: text(json["message"]) };
+}
+
 /** Undefined if the message is none. */
 export function parseEvent(payload: Uint8Array): DeviceEvent | undefined {
   const json = parseObject(payload);

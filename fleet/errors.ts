@@ -42,6 +42,10 @@ export type FleetErrorCode =
   /** The connection ended in the middle. */
   | "fleet/broker-lost"
   | "fleet/broker-timeout"
+  /** A device, or the broker for it, says that a message did not reach its module, or the module refused it. */
+  | "fleet/not-delivered"
+  /** A device did not answer in time. */
+  | "fleet/no-answer"
   /** The broker took messages and does not give them back. */
   | "fleet/broker-not-retaining"
   /** The broker holds newer metadata than the folder. */

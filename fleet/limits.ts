@@ -33,6 +33,18 @@ export const CONNECT_TIMEOUT_MS = 15_000;
 /** Until the broker acknowledges one message or subscription, in milliseconds. */
 export const ACKNOWLEDGE_TIMEOUT_MS = 30_000;
 
+/**
+ * Until a device has answered a message to a module, in milliseconds: a module that is being started is waited for 10 s, and may
+ * take as long to deal with the message.
+ */
+export const ANSWER_TIMEOUT_MS = 25_000;
+
+/** Payload of a message to a module, in bytes (stated in wit/lifecycle.wit). */
+export const MAX_MODULE_MESSAGE_BYTES = 16_384;
+
+/** What stands behind the module in the topic of such a message, in bytes. */
+export const MAX_MESSAGE_PATH_BYTES = 248;
+
 /** MQTT keep-alive, in seconds. */
 export const KEEPALIVE_SECONDS = 30;
 

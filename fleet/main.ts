@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<FleetCommand>>> = {
   sync: async () => (await import("./sync-command.ts")).syncCommand,
   refresh: async () => (await import("./refresh-command.ts")).refreshCommand,
   devices: async () => (await import("./devices-command.ts")).devicesCommand,
+  send: async () => (await import("./send-command.ts")).sendCommand,
   watch: async () => (await import("./watch-command.ts")).watchCommand,
 };
 

@@ -1,6 +1,7 @@
 /** The operator's side of the topics in docs/ARCHITECTURE.md, "Topics". */
 
 import type { RepositoryName } from "../ota/metadata.ts";
+import { topicSegment } from "../ota/names.ts";
 
 /** Topics of one fleet. */
 export class FleetTopics {
@@ -17,6 +18,16 @@ export class FleetTopics {
 
   blob(sha256: string): string {
     return `${this.#prefix}/blob/${sha256}`;
+  }
+
+  /** What is sent to a module of a device; `path` as `skerry send` takes it. */
+  message(device: string, module: string, path: string): string {
+    return `${this.#prefix}/device/${device}/message/${topicSegment(module)}/${path}`;
+  }
+
+  /** Where a device answers. */
+  reply(device: string): string {
+    return `${this.#prefix}/device/${device}/reply`;
   }
 
   /** A filter for that kind of message of every device. */

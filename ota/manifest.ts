@@ -33,6 +33,8 @@ type ModuleRequest = {
   readonly serial: readonly string[];
   /** Topic filters below the module's own topic, such as `telemetry/#`. */
   readonly publish: readonly string[];
+  /** Topic filters of what it wants to be told: below `message/` and `telemetry/<publisher.name>/`. */
+  readonly subscribe: readonly string[];
   /** Linear memory, in bytes. */
   readonly memoryBytes: number;
   /** Private files, in bytes; 0 for a module that keeps none. */
@@ -63,6 +65,7 @@ const HARDWARE = {
   maxItems: MAX_HARDWARE_NAMES,
 };
 const TOPIC_FILTER = /^[A-Za-z0-9_.-]+(?:\/(?:[A-Za-z0-9_.-]+|\+(?=\/|$)))*(?:\/#)?$/;
+const SUBSCRIBE_FILTER = /^(?:message|telemetry)(?:\/(?:[A-Za-z0-9_.-]+|\+(?=\/|$)))*(?:\/#)?$/;
 const ENVIRONMENT_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
 
 /**
@@ -80,7 +83,7 @@ export async function parseManifest(bytes: Uint8Array, fileName = "module.toml")
     description: root.string("description", {}, ""),
     world,
     hardware: root.strings("hardware", HARDWARE, []),
-    request: readRequest(root.table("request")),
+    request: readRequest(root.table("request"), world),
     env: readEnvironment(root.table("env")),
     intervalMs: readInterval(root, world),
     health: readHealth(root.table("health"), world),
@@ -118,7 +121,7 @@ export function checkManifestMatches(
   }
 }
 
-function readRequest(request: TableReader): ModuleRequest {
+function readRequest(request: TableReader, world: World): ModuleRequest {
   const names = {
     pattern: DEVICE_NAME,
     expected: "a name of the device's policy",
@@ -137,6 +140,7 @@ function readRequest(request: TableReader): ModuleRequest {
       },
       [],
     ),
+    subscribe: readSubscribe(request, world),
     memoryBytes: request.sizeBytes(
       "memory",
       { min: 1, max: MAX_MEMORY_REQUEST_BYTES },
@@ -144,6 +148,27 @@ function readRequest(request: TableReader): ModuleRequest {
     ),
     storageBytes: request.sizeBytes("storage", { min: 0, max: MAX_STORAGE_REQUEST_BYTES }, 0),
   };
+}
+
+function readSubscribe(request: TableReader, world: World): readonly string[] {
+  const filters = request.strings(
+    "subscribe",
+    {
+      pattern: SUBSCRIBE_FILTER,
+      expected:
+        'a topic filter below message/ or telemetry/, such as "message/#" or "telemetry/acme.thermo/#"',
+      maxLength: MAX_PATH_LENGTH,
+      maxItems: MAX_REQUESTED_NAMES,
+    },
+    [],
+  );
+  if (world === "command" && filters.length > 0) {
+    throw request.wrongValue(
+      "subscribe",
+      "is for reactors: a command has no function that a message could call",
+    );
+  }
+  return filters;
 }
 
 function readEnvironment(env: TableReader): Record<string, string> {

@@ -5,7 +5,7 @@
  * a payload, if the message has one. Frames depend on no transport: a child process could stand where the worker does.
  *
  * Worker → agent: calls, for which the worker blocks until the reply stands in the shared memory
- * (`control-block.ts`), and reports that nobody waits for. Agent → worker: start, on-timer, health, stop.
+ * (`control-block.ts`), and reports that nobody waits for. Agent → worker: start, on-timer, on-message, health, stop.
  *
  * The agent's side believes nothing: whatever arrives is `unknown` until `parse-worker-message.ts` has narrowed it, and
  * what a call names is held against the grants afterwards (`host-calls.ts`).
@@ -61,7 +61,7 @@ export type WorkerMessage =
   | { readonly kind: "initializing" }
   /** Instantiated; for a reactor, `init` has succeeded as well. */
   | { readonly kind: "running" }
-  /** A reactor's `on-timer` or `health` returned; `error` is the module's own text, or `null`. */
+  /** A reactor's `on-timer`, `on-message` or `health` returned; `error` is the module's own text, or `null`. */
   | { readonly kind: "called"; readonly error: string | null }
   /** The last message. */
   | { readonly kind: "ended"; readonly end: ModuleEnd };
@@ -86,9 +86,14 @@ export interface WorkerStart {
 export type AgentMessage =
   | { readonly kind: "start"; readonly start: WorkerStart }
   | { readonly kind: "on-timer" }
+  /** The frame's payload is the message. */
+  | { readonly kind: "on-message"; readonly topic: string }
   | { readonly kind: "health" }
   /** For a worker that sleeps in its event loop; one that blocks is woken through the control block. */
   | { readonly kind: "stop" };
+
+/** What a reactor is called for, again and again. */
+export type ReactorCall = AgentMessage & { readonly kind: "on-timer" | "on-message" | "health" };
 
 export interface Frame<Head> {
   readonly head: Head;

@@ -6,12 +6,12 @@
 
 /**
  * A limit that a module ran into. Beyond "memory" and "handles" a module that goes on is told by its own calls (a failed
- * `memory.grow`, an error code); "deadline" and "heap" end it; the others slow it down.
+ * `memory.grow`, an error code); "deadline" and "heap" end it; the others slow it down, or cost it messages.
  */
 export type LimitCode =
   /** The component needs more linear memory, or more tables, than it was granted; or it has used all that it was granted. */
   | "limit/memory"
-  /** A call (start, init, on-timer, health) took too long, or a command computed too long between host calls. */
+  /** A call (start, init, on-timer, on-message, health) took too long, or a command computed too long between host calls. */
   | "limit/deadline"
   /** Too many sensors and ports, or files and folders, open at a time. */
   | "limit/handles"
@@ -26,7 +26,13 @@ export type LimitCode =
   /** The private files would be more, larger together or deeper in each other than granted: the call fails with `quota`. */
   | "limit/storage"
   /** More was written to the private files than their share of the flash memory's wear: the calls wait. */
-  | "limit/write-rate";
+  | "limit/write-rate"
+  /** More messages to the module than granted per second: they are dropped and counted. */
+  | "limit/message-rate"
+  /** More messages, or bytes of them, than may wait for the module: they are dropped and counted. */
+  | "limit/message-queue"
+  /** A message to the module whose payload or topic is too long: it is dropped and counted. */
+  | "limit/message-size";
 
 export type SandboxErrorCode =
   | LimitCode

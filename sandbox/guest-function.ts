@@ -3,7 +3,7 @@
 import { type ExportedInterface, exportName } from "./imports.ts";
 import type { LoadedModule } from "./run-module.ts";
 
-type GuestFunction = () => unknown;
+type GuestFunction = (...args: readonly unknown[]) => unknown;
 
 /** `name` in camelCase; undefined when the module exports no such interface or function. */
 export function guestFunction(
@@ -17,7 +17,7 @@ export function guestFunction(
     return undefined;
   }
   const found: unknown = Reflect.get(exported, name);
-  return typeof found === "function" ? () => found() : undefined;
+  return typeof found === "function" ? (...args) => found(...args) : undefined;
 }
 
 /** Did the guest return the `error` case of its `result`? It is thrown with its `payload`. */

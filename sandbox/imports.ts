@@ -45,6 +45,7 @@ const EXPORTED_INTERFACES = [
   "wasi:cli/run",
   "skerry:module/lifecycle",
   "skerry:module/timer-handler",
+  "skerry:module/message-handler",
 ] as const;
 export type ExportedInterface = (typeof EXPORTED_INTERFACES)[number];
 
@@ -110,7 +111,12 @@ export function planImports(
 /** The exports that the world demands and the component lacks, without their version. Pure. */
 export function checkExports(exports: readonly Named[], world: World): readonly ExportedInterface[] {
   const demanded: ExportedInterface = world === "command" ? "wasi:cli/run" : "skerry:module/lifecycle";
-  return exportName(exports, demanded) === undefined ? [demanded] : [];
+  return hasExport(exports, demanded) ? [] : [demanded];
+}
+
+/** Does a component export an interface, in a version that this host knows? */
+export function hasExport(exports: readonly Named[], wanted: ExportedInterface): boolean {
+  return exportName(exports, wanted) !== undefined;
 }
 
 /** The exact name under which a component exports an interface, or undefined. */

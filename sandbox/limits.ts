@@ -36,6 +36,13 @@ export const DEFAULT_MESSAGES_PER_SECOND = 20;
 /** Bytes published (topics and payloads), per second; further ones are answered with `rate-limited`. */
 export const DEFAULT_MESSAGE_BYTES_PER_SECOND = 64 * 1024;
 
+/** Messages to a module, per second; further ones are dropped and counted. */
+export const DEFAULT_RECEIVED_MESSAGES_PER_SECOND = 50;
+
+/** Messages that wait until a module has dealt with those before: their number, and bytes (topics and payloads). */
+export const MAX_WAITING_MESSAGES = 32;
+export const MAX_WAITING_MESSAGE_BYTES = 128 * 1024;
+
 /** JavaScript heap of a module's worker, in MiB: host objects, handle tables, not linear memory. */
 export const DEFAULT_HEAP_MIB = 24;
 
@@ -51,10 +58,10 @@ export const MAX_TABLE_ELEMENTS = 100_000;
 /** Sensors and ports that one module holds open at a time. */
 export const MAX_OPEN_HANDLES = 32;
 
-/** Payload of one published message, in bytes (stated in wit/messaging.wit). */
+/** Payload of one message, published or received, in bytes (stated in wit/messaging.wit and wit/lifecycle.wit). */
 export const MAX_MESSAGE_BYTES = 16 * 1024;
 
-/** Topic of one published message, in bytes (stated in wit/messaging.wit). */
+/** Topic of one message, in bytes (stated in wit/messaging.wit). */
 export const MAX_TOPIC_BYTES = 256;
 
 /** One serial read or write, in bytes (stated in wit/deps/skerry-device/serial.wit). */

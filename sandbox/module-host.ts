@@ -1,8 +1,8 @@
 /**
  * Runs one module in one worker, seen from the agent.
  *
- * starting → running → ended. While a reactor runs, at most one call is inside it; a timer that falls due meanwhile is
- * skipped, a health check waits its turn. Whatever ends the module (itself, a stop, a limit, a crash of its
+ * starting → running → ended. While a reactor runs, at most one call is inside it: timer, messages and health checks wait
+ * their turn, and a timer that falls due while the last one still waits or runs is skipped. Whatever ends the module (itself, a stop, a limit, a crash of its
  * worker) is recorded once; `done` resolves when the worker's thread is gone and its ports are closed.
  */
 
@@ -11,10 +11,12 @@ import { type AgentMessage, encodeFrame, type WorkerMessage } from "./channel.ts
 import { AgentControl, createControlMemory } from "./control-block.ts";
 import { SandboxError, type SandboxErrorCode } from "./errors.ts";
 import { HostCalls } from "./host-calls.ts";
+import { Inbox } from "./inbox.ts";
 import { LimitReports } from "./limit-reports.ts";
 import * as limits from "./limits.ts";
 import { LogRate } from "./log-rate.ts";
 import type {
+  Delivery,
   HealthReport,
   ModuleEnd,
   ModuleObserver,
@@ -52,8 +54,9 @@ class ModuleHost implements RunningModule {
   readonly #controlMemory = createControlMemory();
   readonly #control = new AgentControl(this.#controlMemory);
   readonly #watchdog = new Watchdog(this.#control, (message) => this.#fail("limit/deadline", message));
-  readonly #reactor = new ReactorCalls((message) => this.#post(message), this.#watchdog);
+  readonly #reactor = new ReactorCalls((call, payload) => this.#post(call, payload), this.#watchdog);
   readonly #hostCalls: HostCalls;
+  readonly #inbox: Inbox;
   readonly #limitReports: LimitReports;
   readonly #log: LogRate;
   readonly #callDeadlineMs: number;
@@ -63,6 +66,7 @@ class ModuleHost implements RunningModule {
   #isInitializing = false;
   #end: ModuleEnd | undefined;
   #hostCallPending = false;
+  #timerPending = false;
   #interval: NodeJS.Timeout | undefined;
   #graceTimer: NodeJS.Timeout | undefined;
 
@@ -91,6 +95,11 @@ class ModuleHost implements RunningModule {
         serviceFailed: (message) => this.#logLine("warning", message),
       },
     );
+    this.#inbox = new Inbox({
+      messagesPerSecond: spec.limits.receivedMessagesPerSecond ?? limits.DEFAULT_RECEIVED_MESSAGES_PER_SECOND,
+      call: (topic, payload) => this.#onMessage(topic, payload),
+      limited: (code, message) => this.#limitReports.report(code, message),
+    });
   }
 
   start(): void {
@@ -126,8 +135,12 @@ class ModuleHost implements RunningModule {
     if (this.#spec.world === "command") {
       return { healthy: true };
     }
-    const error = await this.#reactor.callInTurn("health", deadlineMs);
+    const error = await this.#reactor.call({ kind: "health" }, deadlineMs);
     return error === null ? { healthy: true } : { healthy: false, reason: error };
+  }
+
+  deliver(topic: string, payload: Uint8Array): Promise<Delivery> {
+    return this.#inbox.deliver(topic, payload);
   }
 
   #listen(worker: Worker): void {
@@ -229,17 +242,28 @@ class ModuleHost implements RunningModule {
       const intervalMs = Math.min(this.#spec.intervalMs, LONGEST_TIMER_MS);
       this.#interval = setInterval(() => void this.#onTimer(), intervalMs);
     }
+    if (this.#spec.world === "reactor") this.#inbox.open();
     this.#observer.running?.();
   }
 
   async #onTimer(): Promise<void> {
-    if (this.#state !== "running" || this.#reactor.busy) {
+    if (this.#state !== "running" || this.#timerPending) {
       return;
     }
-    const error = await this.#reactor.call("on-timer", this.#callDeadlineMs);
+    this.#timerPending = true;
+    const error = await this.#reactor.call({ kind: "on-timer" }, this.#callDeadlineMs);
+    this.#timerPending = false;
     if (error !== null && this.#end === undefined) {
-      this.#observer.timerFailed?.(error);
+      this.#observer.callFailed?.("on-timer", error);
     }
+  }
+
+  async #onMessage(topic: string, payload: Uint8Array): Promise<string | null> {
+    const error = await this.#reactor.call({ kind: "on-message", topic }, this.#callDeadlineMs, payload);
+    if (error !== null && this.#end === undefined) {
+      this.#observer.callFailed?.("on-message", error);
+    }
+    return error;
   }
 
   #logLine(level: "info" | "warning" | "error", text: string): void {
@@ -248,8 +272,8 @@ class ModuleHost implements RunningModule {
     }
   }
 
-  #post(message: AgentMessage): void {
-    this.#worker?.postMessage(encodeFrame(message));
+  #post(message: AgentMessage, payload?: Uint8Array): void {
+    this.#worker?.postMessage(encodeFrame(message, payload));
   }
 
   #workerFailed(error: unknown): void {
@@ -274,6 +298,7 @@ class ModuleHost implements RunningModule {
     this.#end = end;
     this.#state = "ended";
     this.#watchdog.rest();
+    this.#inbox.end();
     if (this.#worker === undefined) {
       void this.#cleanUp(end);
     } else {
@@ -286,6 +311,7 @@ class ModuleHost implements RunningModule {
     this.#watchdog.rest();
     clearInterval(this.#interval);
     clearTimeout(this.#graceTimer);
+    this.#inbox.end();
     this.#reactor.end();
     await this.#hostCalls.close();
     this.#observer.ended?.(end);

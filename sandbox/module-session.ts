@@ -106,6 +106,7 @@ export class ModuleSession {
 }
 
 /** A message of the agent; trusted as `ModuleSession.call` trusts the reply. */
-export function parseAgentMessage(frame: unknown): AgentMessage {
-  return decodeFrame(frame).head as AgentMessage;
+export function parseAgentMessage(frame: unknown): Frame<AgentMessage> {
+  const { head, payload } = decodeFrame(frame);
+  return { head: head as AgentMessage, payload };
 }

@@ -30,6 +30,8 @@ export interface ModuleLimits {
   readonly writtenBytesPerSecond?: number;
   readonly messagesPerSecond?: number;
   readonly messageBytesPerSecond?: number;
+  /** Messages to the module. */
+  readonly receivedMessagesPerSecond?: number;
   /** JavaScript heap of the worker. */
   readonly heapMiB?: number;
 }
@@ -155,12 +157,21 @@ export interface ModuleObserver {
   log?(level: LogLevel, text: string): void;
   /** The module ran into a limit and goes on; at most once per code and minute. */
   limited?(code: LimitCode, message: string): void;
-  /** `on-timer` answered with an error; the module stays alive. */
-  timerFailed?(message: string): void;
+  /** `on-timer` or `on-message` answered with an error; the module stays alive. */
+  callFailed?(call: "on-timer" | "on-message", message: string): void;
   ended?(end: ModuleEnd): void;
 }
 
 export type HealthReport = { readonly healthy: true } | { readonly healthy: false; readonly reason: string };
+
+/** What became of a message to a module. */
+export type Delivery =
+  | { readonly kind: "handled" }
+  /** `on-message` answered with this error. */
+  | { readonly kind: "failed"; readonly message: string }
+  | { readonly kind: "dropped"; readonly code: LimitCode; readonly message: string }
+  /** The module ended before it had dealt with the message. */
+  | { readonly kind: "ended" };
 
 export interface RunningModule {
   /** Resolves when the worker is gone and its ports are closed; never rejects. */
@@ -169,4 +180,9 @@ export interface RunningModule {
   stop(graceMs: number): Promise<ModuleEnd>;
   /** A reactor's own answer within `deadlineMs`, past which it is ended; a command is healthy while it runs. */
   health(deadlineMs: number): Promise<HealthReport>;
+  /**
+   * Hands a reactor a message, as soon as it runs and has dealt with those before; whether it was granted is the caller's to say.
+   * Resolves when `on-message` has returned, at once when a limit drops the message. Never rejects.
+   */
+  deliver(topic: string, payload: Uint8Array): Promise<Delivery>;
 }

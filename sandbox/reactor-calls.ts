@@ -1,9 +1,9 @@
 /** The calls into one reactor: one at a time, each with its deadline; whoever may wait, waits for its turn. */
 
-import type { AgentMessage } from "./channel.ts";
+import type { ReactorCall } from "./channel.ts";
 import type { Watchdog } from "./watchdog.ts";
 
-export type ReactorCallKind = (AgentMessage & { kind: "on-timer" | "health" })["kind"];
+type Post = (call: ReactorCall, payload?: Uint8Array) => void;
 
 const ENDED = "the module has ended";
 
@@ -13,37 +13,36 @@ interface CallInside {
 }
 
 export class ReactorCalls {
-  readonly #post: (message: AgentMessage) => void;
+  readonly #post: Post;
   readonly #watchdog: Watchdog;
   #inside: CallInside | undefined;
   #ended = false;
 
-  constructor(post: (message: AgentMessage) => void, watchdog: Watchdog) {
+  constructor(post: Post, watchdog: Watchdog) {
     this.#post = post;
     this.#watchdog = watchdog;
   }
 
-  get busy(): boolean {
-    return this.#inside !== undefined;
-  }
-
-  /** Waits until no call is inside, then makes one. Nothing may come between the two, so both are one step. */
-  async callInTurn(kind: ReactorCallKind, deadlineMs: number): Promise<string | null> {
+  /**
+   * Waits until no call is inside, then makes one; resolves with the module's error text, or `null`. Who waits longest comes first.
+   * `payload` is a message's.
+   */
+  async call(call: ReactorCall, deadlineMs: number, payload?: Uint8Array): Promise<string | null> {
     while (this.#inside !== undefined) {
       await this.#inside.finished;
     }
-    return this.call(kind, deadlineMs);
+    // Nothing may come between the end of the wait and the call.
+    return this.#callNow(call, deadlineMs, payload);
   }
 
-  /** Makes a call while none is inside; resolves with the module's error text, or `null`. */
-  call(kind: ReactorCallKind, deadlineMs: number): Promise<string | null> {
+  #callNow(call: ReactorCall, deadlineMs: number, payload?: Uint8Array): Promise<string | null> {
     if (this.#ended) {
       return Promise.resolve(ENDED);
     }
     const { promise, resolve } = Promise.withResolvers<string | null>();
     this.#inside = { finished: promise, finish: resolve };
-    this.#watchdog.watchCall(kind, deadlineMs);
-    this.#post({ kind });
+    this.#watchdog.watchCall(call.kind, deadlineMs);
+    this.#post(call, payload);
     return promise;
   }
 

@@ -3,6 +3,7 @@
  * in its event loop and holds nothing but its memory.
  */
 
+import type { ReactorCall } from "./channel.ts";
 import { SandboxError } from "./errors.ts";
 import { guestFunction, isErrorResult } from "./guest-function.ts";
 import { MAX_REPORT_LENGTH } from "./limits.ts";
@@ -11,7 +12,7 @@ import type { LoadedModule } from "./run-module.ts";
 
 export interface Reactor {
   /** Calls the guest and reports its answer. Throws what `describeEnd` understands, after which the guest is dead. */
-  call(kind: "on-timer" | "health"): void;
+  call(call: ReactorCall, payload: Uint8Array): void;
 }
 
 /** Calls `init`. Throws what `describeEnd` understands. */
@@ -19,6 +20,7 @@ export function startReactor(session: ModuleSession, module: LoadedModule): Reac
   const init = guestFunction(module, "skerry:module/lifecycle", "init");
   const health = guestFunction(module, "skerry:module/lifecycle", "health");
   const onTimer = guestFunction(module, "skerry:module/timer-handler", "onTimer");
+  const onMessage = guestFunction(module, "skerry:module/message-handler", "onMessage");
   if (init === undefined || health === undefined) {
     throw new SandboxError("sandbox/export-missing", "skerry:module/lifecycle lacks init or health");
   }
@@ -29,11 +31,22 @@ export function startReactor(session: ModuleSession, module: LoadedModule): Reac
   }
   session.post({ kind: "running" });
   return {
-    call(kind) {
-      const called = kind === "health" ? health : onTimer;
-      session.post({ kind: "called", error: called === undefined ? null : errorOf(called) });
+    call(call, payload) {
+      session.post({ kind: "called", error: answerOf(call, payload) });
     },
   };
+
+  function answerOf(call: ReactorCall, payload: Uint8Array): string | null {
+    switch (call.kind) {
+      case "health":
+        return errorOf(() => health?.());
+      case "on-timer":
+        return errorOf(() => onTimer?.());
+      case "on-message":
+        if (onMessage === undefined) return "the module does not export skerry:module/message-handler";
+        return errorOf(() => onMessage(call.topic, payload));
+    }
+  }
 }
 
 /** The text of the function's `error` case, or `null`. */

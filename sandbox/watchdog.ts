@@ -1,7 +1,7 @@
 /**
  * Notices a module that hangs, from the agent's thread: the module's own thread may never come back.
  *
- * Two rules. A call (start, init, on-timer, health) has a deadline from beginning to end. A command, whose one call never
+ * Two rules. A call (start, init, on-timer, on-message, health) has a deadline from beginning to end. A command, whose one call never
  * returns, has to call the host now and then: the time that it computes without doing so has a deadline; waiting inside
  * a host call is no computing.
  */

@@ -21,15 +21,16 @@ let module: LoadedModule | undefined;
 let reactor: Reactor | undefined;
 
 port.on("message", (frame: unknown) => {
-  const message = parseAgentMessage(frame);
+  const { head: message, payload } = parseAgentMessage(frame);
   switch (message.kind) {
     case "start":
       void guarded(() => start(message.start));
       break;
     case "on-timer":
+    case "on-message":
     case "health":
       void guarded(() => {
-        reactor?.call(message.kind);
+        reactor?.call(message, payload);
       });
       break;
     case "stop":

@@ -162,6 +162,7 @@ test("run: wrong usage is named and ends with 2", async (t) => {
     [["--dir", "::/x", "a.wasm"], /HOST::GUEST/],
     [["--env", "NAME", "a.wasm"], /NAME=VALUE/],
     [["--memory", "lots", "a.wasm"], /a size such as/],
+    [["--message", "message/a", "a.wasm"], /TOPIC=PAYLOAD/],
     [["--colour", "a.wasm"], /--colour/],
     [["a.wasm", "b.wasm"], /behind --/],
     [[], /which module/],
@@ -188,4 +189,30 @@ test("inspect: what is no component fails with its code", async (t) => {
   const { code, stderr } = await skerry(["module", "inspect", fileURLToPath(import.meta.url)]);
   t.is(code, 1);
   t.regex(stderr, /component\/not-a-component/);
+});
+
+test("run: a reactor is told what --message says, and its answer is shown", async (t) => {
+  const policy = await policyFile(
+    t,
+    'module = "acme/*"\nsensor = ["ambient"]\npublish = ["telemetry/#"]\nsubscribe = ["message/#"]\n',
+  );
+  const manifest = join(dirname(policy), "module.toml");
+  await writeFile(
+    manifest,
+    'name = "acme/echo"\nversion = "1.0.0"\nworld = "reactor"\n[request]\nsensor = ["ambient"]\npublish = ["telemetry/#"]\nsubscribe = ["message/#"]\n',
+  );
+  // Echoes; an empty message is an error.
+  const onMessage = `(drop (call $publish (local.get $payload) (local.get $length)))
+    (if (result i32) (local.get $length) (then (i32.const 0)) (else (i32.const 16)))`;
+  const component = await componentFile(reactorText({ onMessage }));
+  const args = ["module", "run", component, "--policy", policy, "--manifest", manifest];
+  const messages = ["--message", "message/a=x=1", "--message", "message/b=", "--timeout", "60s"];
+  const told = await skerry([...args, ...messages], "open", /not well/);
+  t.is(
+    told.stderr,
+    "published telemetry/x: x=1\ndelivered message/a\npublished telemetry/x: \nwarning: on-message: not well\nerror: acme/echo@1.0.0 was ended by SIGINT\n",
+  );
+  const refused = await skerry([...args, "--message", "telemetry/acme.thermo/x=1"]);
+  t.is(refused.code, 125);
+  t.regex(refused.stderr, /acme\/echo is told "message\/#": add the topic to subscribe/);
 });

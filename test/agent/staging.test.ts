@@ -8,6 +8,7 @@ import { MAX_STAGED_COMPONENT_BYTES, STAGED_SLACK_BYTES } from "../../agent/limi
 import { checkStaged } from "../../agent/staging.ts";
 import { DEFAULT_CODE_BYTES } from "../../devices/limits.ts";
 import type { DevicePolicy } from "../../devices/policy.ts";
+import { componentFile, reactorText } from "../support/modules.ts";
 
 const MEMORY_BYTES = 65_536;
 const MANIFEST = {
@@ -16,15 +17,15 @@ const MANIFEST = {
   description: "",
   hardware: [],
   world: "command",
-  request: { sensor: [], serial: [], publish: [], memoryBytes: MEMORY_BYTES, storageBytes: 0 },
+  request: { sensor: [], serial: [], publish: [], subscribe: [], memoryBytes: MEMORY_BYTES, storageBytes: 0 },
   env: {},
   intervalMs: undefined,
   health: { windowMs: 1_000, require: ["alive"] },
 } as const;
 
 function policy(codeBytes: number): DevicePolicy {
-  const grant = { module: "acme/*", sensor: [], serial: [], publish: [], memoryBytes: MEMORY_BYTES };
-  const grants = [{ ...grant, storageBytes: 0, codeBytes }];
+  const grant = { module: "acme/*", sensor: [], serial: [], publish: [], subscribe: [] };
+  const grants = [{ ...grant, memoryBytes: MEMORY_BYTES, storageBytes: 0, codeBytes }];
   return { sensors: new Map(), serialPorts: new Map(), grants };
 }
 
@@ -76,6 +77,20 @@ test("where no grant fits the module, what a grant gives by itself is the bound"
   await t.throwsAsync(checkStaged(MANIFEST, path, { ...policy(0), grants: [] }), {
     code: "stage/code-exceeds-grant",
   });
+});
+
+test("a reactor that asks for messages and has no function for them is refused by the name of the export", async (t) => {
+  const request = { ...MANIFEST.request, memoryBytes: 1_048_576, subscribe: ["message/#"] };
+  const wanted = { ...request, module: "acme/*", sensor: ["ambient"], publish: ["telemetry/#"] };
+  const grants = [{ ...wanted, codeBytes: DEFAULT_CODE_BYTES }];
+  const granting = { ...policy(0), grants };
+  const manifest = { ...MANIFEST, world: "reactor", request: { ...wanted } } as const;
+  await t.throwsAsync(checkStaged(manifest, await componentFile(reactorText({})), granting), {
+    code: "stage/export-missing",
+    message: /"message\/#" and does not export skerry:module\/message-handler/,
+  });
+  const taking = await componentFile(reactorText({ onMessage: "(i32.const 0)" }));
+  await t.notThrowsAsync(checkStaged(manifest, taking, granting));
 });
 
 function leb128(value: number): number[] {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
+import { MessageRouter } from "../../agent/message-router.ts";
 import { Supervisor } from "../../agent/supervisor.ts";
 import type { DevicePolicy } from "../../devices/policy.ts";
 import { openDevices } from "../../devices/registry.ts";
@@ -25,7 +26,7 @@ async function run(
     serialPorts: new Map(),
     grants: [
       {
-        ...{ module: "acme/guest", sensor: [], serial: [], publish: [] },
+        ...{ module: "acme/guest", sensor: [], serial: [], publish: [], subscribe: [] },
         ...{ memoryBytes: 8 * 1024 ** 2, storageBytes, codeBytes: 1024 ** 2 },
       },
     ],
@@ -35,6 +36,8 @@ async function run(
     policy,
     devices: await openDevices(policy),
     log: (_level, text) => log.push(text),
+    router: new MessageRouter(),
+    wantMessages: () => undefined,
     sendTelemetry: () => false,
     sendLog: () => undefined,
     sendLimited: () => undefined,

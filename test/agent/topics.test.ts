@@ -44,6 +44,11 @@ test("incoming topics are told apart", (t) => {
   });
   t.deepEqual(topics.parse(`skerry/v1/demo/blob/${digest}`), { kind: "blob", digest });
   t.deepEqual(topics.parse(topics.command), { kind: "command" });
+  t.deepEqual(topics.parse("skerry/v1/demo/device/pi-01/message/acme.thermo/set/point"), {
+    kind: "message",
+    module: "acme/thermo",
+    path: "set/point",
+  });
 });
 
 test("topics that mean nothing to this device are not taken for others", (t) => {
@@ -54,6 +59,11 @@ test("topics that mean nothing to this device are not taken for others", (t) => 
     "skerry/v1/demo/image/",
     "skerry/v1/demo/image/timestamp/x",
     "skerry/v1/demo/image/0.root",
+    "skerry/v1/demo/device/pi-01/message/acme.thermo",
+    "skerry/v1/demo/device/pi-01/message/acme/x",
+    "skerry/v1/demo/device/pi-01/message/../x",
+    "skerry/v1/demo/device/pi-01/state",
+    "skerry/v1/demo/device/pi-02/message/acme.thermo/x",
     "skerry/v1/demo/image/01.root",
     "skerry/v1/demo/image/../keys",
     "skerry/v1/demo/image/1234567890.root",
@@ -72,6 +82,12 @@ test("MQTT 5 §4.7.1.3: a plus stands for exactly one level", (t) => {
   t.false(filterMatches("a/+", "a"));
   t.false(filterMatches("a/+", "a/b/c"));
   t.false(filterMatches("a/b", "a/c"));
+});
+
+test("MQTT 5 §4.7.1.2: a number sign stands for any number of levels", (t) => {
+  t.true(filterMatches("a/#", "a/b/c"));
+  t.true(filterMatches("a/#", "a"));
+  t.false(filterMatches("a/#", "b/c"));
 });
 
 test("every topic that the device builds passes its own check", (t) => {

@@ -8,7 +8,14 @@ import {
 } from "../../devices/grants.ts";
 
 const MIB = 1024 * 1024;
-const nothing: GrantRequest = { sensor: [], serial: [], publish: [], memoryBytes: 0, storageBytes: 0 };
+const nothing: GrantRequest = {
+  sensor: [],
+  serial: [],
+  publish: [],
+  subscribe: [],
+  memoryBytes: 0,
+  storageBytes: 0,
+};
 
 function grant(module: string, parts: Partial<Grant> = {}): Grant {
   return {
@@ -16,6 +23,7 @@ function grant(module: string, parts: Partial<Grant> = {}): Grant {
     sensor: [],
     serial: [],
     publish: [],
+    subscribe: [],
     memoryBytes: 4 * MIB,
     storageBytes: 0,
     codeBytes: MIB,
@@ -34,6 +42,7 @@ test("a request that one grant covers is granted, and nothing besides", (t) => {
     sensor: ["ambient"],
     serial: [],
     publish: ["telemetry/#"],
+    subscribe: [],
     memoryBytes: 2 * MIB,
     storageBytes: 0,
   };
@@ -43,6 +52,7 @@ test("a request that one grant covers is granted, and nothing besides", (t) => {
       sensors: ["ambient"],
       serial: [],
       publish: ["telemetry/#"],
+      subscribe: [],
       memoryBytes: 2 * MIB,
       storageBytes: 0,
     },
@@ -55,11 +65,14 @@ test("without a grant for the module everything is refused, even a request for n
 });
 
 test("each part that no grant covers is refused by name", (t) => {
-  const grants = [grant("acme/*", { sensor: ["ambient"], publish: ["telemetry/temperature"] })];
+  const grants = [
+    grant("acme/*", { sensor: ["ambient"], publish: ["telemetry/temperature"], subscribe: ["message/a"] }),
+  ];
   const request = {
     sensor: ["ambient", "secret"],
     serial: ["modbus0"],
     publish: ["telemetry/#"],
+    subscribe: ["message/a", "telemetry/acme.meter/#"],
     memoryBytes: 8 * MIB,
     storageBytes: 1,
   };
@@ -67,6 +80,7 @@ test("each part that no grant covers is refused by name", (t) => {
     "sensor secret",
     "serial modbus0",
     "publish telemetry/#",
+    "subscribe telemetry/acme.meter/#",
     `memory ${8 * MIB}`,
     "storage 1",
   ]);
@@ -110,7 +124,7 @@ test("a refusal tells the operator what to write", (t) => {
 });
 
 test("grants open exactly the interfaces that they have names for", (t) => {
-  const none = { sensors: [], serial: [], publish: [], memoryBytes: 0, storageBytes: 0 };
+  const none = { sensors: [], serial: [], publish: [], subscribe: [], memoryBytes: 0, storageBytes: 0 };
   t.deepEqual(grantedInterfaces(none), []);
   t.deepEqual(grantedInterfaces({ ...none, sensors: ["a"] }), ["skerry:device/sensor"]);
   t.deepEqual(grantedInterfaces({ ...none, serial: ["a"], publish: ["b"] }), [

@@ -33,6 +33,7 @@ test("reads hardware and grants", (t) => {
     sensor = ["ambient"]
     serial = ["modbus0"]
     publish = ["telemetry/#"]
+    subscribe = ["message/#"]
     memory = "2MiB"
 storage = "1MiB"
     [[grant]]
@@ -70,12 +71,13 @@ storage = "1MiB"
       sensor: ["ambient"],
       serial: ["modbus0"],
       publish: ["telemetry/#"],
+      subscribe: ["message/#"],
       memoryBytes: 2 * 1024 * 1024,
       storageBytes: 1024 * 1024,
       codeBytes: 1024 * 1024,
     },
     {
-      ...{ module: "other/thing", sensor: [], serial: [], publish: [] },
+      ...{ module: "other/thing", sensor: [], serial: [], publish: [], subscribe: [] },
       memoryBytes: 4 * 1024 * 1024,
       storageBytes: 0,
       codeBytes: 1024 * 1024,
@@ -137,6 +139,11 @@ const mistakes: readonly (readonly [what: string, toml: string, problem: RegExp]
     "a pattern of another shape",
     '[[grant]]\nmodule = "acme*"',
     /^grant\.0\.module: must be "publisher\/name"/,
+  ],
+  [
+    "a grant of topics that nobody is told",
+    '[[grant]]\nmodule = "acme/*"\nsubscribe = ["command/#"]',
+    /^grant\.0\.subscribe(\.0)?: .*must begin with message\/ or telemetry\//,
   ],
   [
     "a grant of hardware that is nowhere",

@@ -50,6 +50,12 @@ const examples: readonly Example[] = [
     exports: RUN,
   },
   {
+    component: "heater-c/heater-1.0.0.wasm",
+    manifest: "heater-c/module.toml",
+    imports: ["skerry:module/messaging@0.1.0"],
+    exports: [/^skerry:module\/lifecycle@0\.1\.0$/, /^skerry:module\/message-handler@0\.1\.0$/],
+  },
+  {
     component: "modbus-js/modbus-1.0.0.wasm",
     manifest: "modbus-js/module.toml",
     imports: ["skerry:module/messaging@0.1.0", "skerry:device/serial@0.1.0"],

@@ -70,6 +70,8 @@ const OF_DEVICE = [
   "log/acme.thermo",
 ];
 
+const MESSAGE = "message/acme.thermo/set/point";
+
 test("a device may write what is its own and nothing else", async (t) => {
   if (!requireTool(t, "mosquitto", "mosquitto_passwd")) return;
   const broker = await startBroker(t);
@@ -82,6 +84,7 @@ test("a device may write what is its own and nothing else", async (t) => {
     ...SIGNED,
     "skerry/v1/demo/device/pi-01/command",
     "skerry/v1/demo/device/pi-02/command",
+    `skerry/v1/demo/device/pi-01/${MESSAGE}`,
     "other",
   ]) {
     t.is(await publish(device, topic), NOT_AUTHORIZED, topic);
@@ -103,21 +106,27 @@ test("what a device wrote without permission reaches nobody", async (t) => {
   t.deepEqual(seen.topics, [marker]);
 });
 
-test("a device reads what is signed and its own commands, not another's commands or state", async (t) => {
+test("a device reads what is signed and what is sent to it, not what is another's", async (t) => {
   if (!requireTool(t, "mosquitto", "mosquitto_passwd")) return;
   const broker = await startBroker(t);
   const operator = await connectAs(t, broker, "operator");
   const other = await connectAs(t, broker, "pi-02");
   const device = await connectAs(t, broker, "pi-01");
   const seen = collect(device);
-  await device.subscribeAsync(["skerry/v1/demo/#", "skerry/v1/demo/device/pi-02/command"], { qos: 1 });
+  await device.subscribeAsync(
+    ["skerry/v1/demo/#", "skerry/v1/demo/device/pi-02/command", "skerry/v1/demo/device/pi-02/message/#"],
+    { qos: 1 },
+  );
   for (const kind of OF_DEVICE) t.is(await publish(other, `skerry/v1/demo/device/pi-02/${kind}`), "accepted");
   t.is(await publish(operator, "skerry/v1/demo/device/pi-02/command"), "accepted");
+  t.is(await publish(operator, `skerry/v1/demo/device/pi-02/${MESSAGE}`), "accepted");
   for (const topic of SIGNED) t.is(await publish(operator, topic), "accepted", topic);
+  const message = `skerry/v1/demo/device/pi-01/${MESSAGE}`;
+  t.is(await publish(operator, message), "accepted");
   const marker = "skerry/v1/demo/device/pi-01/command";
   t.is(await publish(operator, marker), "accepted");
   await seen.until(marker);
-  t.deepEqual(seen.topics, [...SIGNED, marker]);
+  t.deepEqual(seen.topics, [...SIGNED, message, marker]);
 });
 
 test("a device's last will is held to the same rules", async (t) => {
@@ -169,4 +178,5 @@ test("the publisher writes releases, and has no say in who runs them", async (t)
   t.is(await publish(publisher, `skerry/v1/demo/blob/${"ab".repeat(32)}`), "accepted");
   t.is(await publish(publisher, "skerry/v1/demo/director/targets"), NOT_AUTHORIZED);
   t.is(await publish(publisher, "skerry/v1/demo/device/pi-01/command"), NOT_AUTHORIZED);
+  t.is(await publish(publisher, `skerry/v1/demo/device/pi-01/${MESSAGE}`), NOT_AUTHORIZED);
 });

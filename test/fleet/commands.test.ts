@@ -25,7 +25,7 @@ async function device(t: ExecutionContext, broker: Mosquitto): Promise<MqttClien
   return client;
 }
 
-const COMMANDS = ["keys", "publish", "assign", "sync", "refresh", "devices", "watch"];
+const COMMANDS = ["keys", "publish", "assign", "sync", "refresh", "devices", "send", "watch"];
 
 test("--help of each command tells its usage and exits 0", async (t) => {
   for (const command of COMMANDS) {

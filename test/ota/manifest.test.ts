@@ -15,6 +15,7 @@ test("a manifest gives every value in its unit", async (t) => {
 sensor = ["ambient"]
 serial = ["modbus0"]
 publish = ["telemetry/#", "alarm/+/high"]
+subscribe = ["message/#", "telemetry/acme.meter/+"]
 memory = "2MiB"
 storage = "512KiB"
 [env]
@@ -35,6 +36,7 @@ require = ["health", "telemetry"]
       sensor: ["ambient"],
       serial: ["modbus0"],
       publish: ["telemetry/#", "alarm/+/high"],
+      subscribe: ["message/#", "telemetry/acme.meter/+"],
       memoryBytes: 2 * 1024 * 1024,
       storageBytes: 512 * 1024,
     },
@@ -49,6 +51,7 @@ test("what a manifest does not request, it does not get", async (t) => {
   t.deepEqual(manifest.request.sensor, []);
   t.deepEqual(manifest.request.serial, []);
   t.deepEqual(manifest.request.publish, []);
+  t.deepEqual(manifest.request.subscribe, []);
   t.is(manifest.request.storageBytes, 0);
   t.deepEqual(manifest.env, {});
 });
@@ -58,7 +61,7 @@ test("staying alive is always required", async (t) => {
   t.deepEqual(manifest.health.require, ["alive"]);
 });
 
-for (const module of ["thermo-c", "modbus-js", "greedy-c"]) {
+for (const module of ["thermo-c", "alarm-rust", "heater-c", "modbus-js", "greedy-c"]) {
   test(`the manifest of the example ${module} is one`, async (t) => {
     const bytes = await readFile(new URL(`../../examples/${module}/module.toml`, import.meta.url));
     await t.notThrowsAsync(parseManifest(bytes));
@@ -108,6 +111,18 @@ for (const [what, text, code, message] of [
     `${MINIMAL}[request]\npublish = ["telemetry/#/x"]\n`,
     "manifest/malformed",
     'module.toml:5: "publish", item 1, in [request] must be a topic filter',
+  ],
+  [
+    "a topic that nobody is told",
+    `${MINIMAL}[request]\nsubscribe = ["command/#"]\n`,
+    "manifest/malformed",
+    'module.toml:5: "subscribe", item 1, in [request] must be a topic filter below message/ or telemetry/',
+  ],
+  [
+    "messages for a command",
+    `${MINIMAL.replace("reactor", "command")}[request]\nsubscribe = ["message/#"]\n`,
+    "manifest/malformed",
+    'module.toml:5: "subscribe" in [request] is for reactors',
   ],
   [
     "memory beyond the bound",

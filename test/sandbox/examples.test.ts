@@ -120,7 +120,7 @@ test("the Modbus poller in JavaScript polls, publishes, notices a dead meter and
   t.deepEqual(published(record.of("published")[0]?.payload ?? ""), { temperature: 21.5, humidity: 40.2 });
   t.deepEqual(await module.health(NEVER_MS), { healthy: true });
   meter.on = false;
-  await record.first("timer-failed", 3);
+  await record.first("call-failed", 3);
   t.like(await module.health(NEVER_MS), { healthy: false });
   meter.on = true;
   await record.first("published", record.of("published").length + 1);
@@ -179,4 +179,33 @@ test("the alarm in Rust says what is wrong with its environment and exits", asyn
   const { module, record } = startAlarm(await temporaryFolder(t), [21], { ALARM_ABOVE: "warm" });
   t.deepEqual(await module.done, { kind: "exited", exitCode: 1 });
   t.like(record.of("log"), [{ level: "error", text: 'ALARM_ABOVE is "warm", which is no number that fits' }]);
+});
+
+test("the heater in C is told temperature and setpoint, and publishes what it does about them", async (t) => {
+  const { module, record } = startRecorded({
+    componentPath: example("heater-c/heater-1.0.0.wasm"),
+    world: "reactor",
+    grants: { sensors: [], serial: [], publish: ["telemetry/heating"] },
+    limits: { memoryBytes: 256 * 1024, messagesPerSecond: 1000 },
+  });
+  const temperature = (value: number) =>
+    module.deliver("telemetry/acme.thermo/temperature", Buffer.from(`{"value":${value},"unit":"Cel"}`));
+  t.deepEqual(await module.deliver("message/setpoint", Buffer.from("22")), { kind: "handled" });
+  t.deepEqual(await temperature(21.6), { kind: "handled" });
+  t.deepEqual(await temperature(21.4), { kind: "handled" });
+  t.deepEqual(await temperature(22.4), { kind: "handled" });
+  t.deepEqual(await temperature(22.6), { kind: "handled" });
+  const refused = await module.deliver("message/setpoint", Buffer.from("hot"));
+  t.regex(refused.kind === "failed" ? refused.message : "", /a number from 5 to 30/);
+  t.deepEqual(await module.health(NEVER_MS), { healthy: true });
+  t.deepEqual(await module.stop(NEVER_MS), { kind: "stopped" });
+  t.deepEqual(
+    record.of("published").map(({ payload }) => published(payload)),
+    [
+      { on: false, setpoint: 20 },
+      { on: false, setpoint: 22 },
+      { on: true, setpoint: 22 },
+      { on: false, setpoint: 22 },
+    ],
+  );
 });

@@ -177,8 +177,8 @@ test("an on-timer that answers with an error is reported, the module lives on", 
     world: "reactor",
     intervalMs: 5,
   });
-  await record.first("timer-failed", 3);
-  t.is(record.of("timer-failed")[0]?.message, "not well");
+  await record.first("call-failed", 3);
+  t.is(record.of("call-failed")[0]?.message, "not well");
   t.deepEqual(await module.health(NEVER_MS), { healthy: true });
   t.deepEqual(await module.stop(NEVER_MS), { kind: "stopped" });
 });

@@ -150,20 +150,24 @@ export function commandText(body: string, extra = "", parts: GuestParts = {}): s
 }
 
 /**
- * A reactor; each body leaves the address of a `result<_, string>` on the stack: 0 is ok, 16 the error "not well".
+ * A reactor; each body leaves the address of a `result<_, string>` on the stack: 0 is ok, 16 the error "not well". With
+ * `onMessage` it exports the message handler; there `$topic`, `$topic-length`, `$payload` and `$length` say where the message lies.
  */
 export function reactorText(
-  bodies: { init?: string; health?: string; onTimer?: string },
+  bodies: { init?: string; health?: string; onTimer?: string; onMessage?: string },
   extra = "",
   parts: GuestParts = {},
 ): string {
   const ok = "(i32.const 0)";
+  const { onMessage } = bodies;
+  const takesMessages = onMessage !== undefined;
   return component(
     parts,
     `(data (i32.const 16) "\\01\\00\\00\\00\\20\\00\\00\\00\\08\\00\\00\\00") (data (i32.const 32) "not well")
     (func (export "init") (result i32) ${bodies.init ?? ok})
     (func (export "health") (result i32) ${bodies.health ?? ok})
-    (func (export "on-timer") (result i32) ${bodies.onTimer ?? ok}) ${afterText(parts)} ${extra}`,
+    (func (export "on-timer") (result i32) ${bodies.onTimer ?? ok}) ${afterText(parts)}
+    ${takesMessages ? messageFunctions(onMessage) : ""} ${extra}`,
     `(type $answer (func (result (result (error string)))))
   (func $init (type $answer) (canon lift (core func $main "init") (memory $mem)))
   (func $health (type $answer) (canon lift (core func $main "health") (memory $mem) ${afterOption(parts)}))
@@ -171,7 +175,8 @@ export function reactorText(
   (instance $lifecycle (export "init" (func $init)) (export "health" (func $health)))
   (export "skerry:module/lifecycle@0.1.0" (instance $lifecycle))
   (instance $timer (export "on-timer" (func $on-timer)))
-  (export "skerry:module/timer-handler@0.1.0" (instance $timer))`,
+  (export "skerry:module/timer-handler@0.1.0" (instance $timer))
+  ${takesMessages ? MESSAGE_HANDLER : ""}`,
   );
 }
 
@@ -182,6 +187,25 @@ function afterText({ postReturn }: GuestParts): string {
 function afterOption({ postReturn }: GuestParts): string {
   return postReturn === undefined ? "" : '(post-return (core func $main "after"))';
 }
+
+/** What a message is written to follows the last one, in a ring: topic and payload lie there together. */
+function messageFunctions(body: string): string {
+  return `(global $next (mut i32) (i32.const 20480))
+    (func (export "place") (param i32 i32 i32 i32) (result i32)
+      (if (i32.gt_u (i32.add (global.get $next) (local.get 3)) (i32.const 65536))
+        (then (global.set $next (i32.const 20480))))
+      (global.get $next)
+      (global.set $next (i32.add (global.get $next) (local.get 3))))
+    (func (export "on-message") (param $topic i32) (param $topic-length i32) (param $payload i32) (param $length i32)
+      (result i32) ${body})`;
+}
+
+const MESSAGE_HANDLER = `
+  (type $on-message (func (param "topic" string) (param "payload" (list u8)) (result (result (error string)))))
+  (func $on-message (type $on-message)
+    (canon lift (core func $main "on-message") (memory $mem) (realloc (core func $main "place"))))
+  (instance $messages (export "on-message" (func $on-message)))
+  (export "skerry:module/message-handler@0.1.0" (instance $messages))`;
 
 function component(parts: GuestParts, coreFunctions: string, lifted: string): string {
   const { definitions = "", coreImports = "", coreInstances = "", realloc = REALLOC } = parts;

@@ -13,7 +13,7 @@ export type ModuleEvent =
   | { readonly event: "running" }
   | { readonly event: "log"; readonly level: string; readonly text: string }
   | { readonly event: "limited"; readonly code: string }
-  | { readonly event: "timer-failed"; readonly message: string }
+  | { readonly event: "call-failed"; readonly call: string; readonly message: string }
   | { readonly event: "published"; readonly topic: string; readonly payload: string }
   | { readonly event: "ended"; readonly end: ModuleEnd };
 
@@ -92,7 +92,7 @@ export function startRecorded(options: StartOptions): { module: RunningModule; r
       running: () => record.add({ event: "running" }),
       log: (level, text) => record.add({ event: "log", level, text }),
       limited: (code) => record.add({ event: "limited", code }),
-      timerFailed: (message) => record.add({ event: "timer-failed", message }),
+      callFailed: (call, message) => record.add({ event: "call-failed", call, message }),
       ended: (end) => record.add({ event: "ended", end }),
     },
   );

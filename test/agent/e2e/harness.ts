@@ -21,6 +21,9 @@ import { MODULE, signRelease, steady } from "./releases.ts";
 export const DEVICE = "pi-01";
 export const ACL_FILE = new URL("../../../fleet/mosquitto.acl", import.meta.url).pathname;
 
+/** Who the operator is to the guarded broker. */
+export const OPERATOR = { username: "operator", password: "operator's" };
+
 /** A broker, and who operator and device are to it. */
 export interface BrokerUnderTest {
   readonly url: string;
@@ -35,13 +38,13 @@ export interface GuardedBroker extends BrokerUnderTest {
 
 /** Mosquitto as the product's own access-control file wants it: users with passwords, each held to what is its. */
 export async function startGuardedBroker(options: MosquittoOptions = {}): Promise<GuardedBroker> {
-  const users = { operator: "operator's", [DEVICE]: "device's" };
+  const users = { [OPERATOR.username]: OPERATOR.password, [DEVICE]: "device's" };
   const mosquitto = await startMosquitto({ users, aclFile: ACL_FILE, ...options });
   const passwordFile = join(mosquitto.folder, `${DEVICE}.password`);
   await writeFile(passwordFile, users[DEVICE] ?? "", { mode: 0o600 });
   return {
     url: mosquitto.url,
-    operator: { username: "operator", password: users.operator },
+    operator: OPERATOR,
     deviceBroker: `username = "${DEVICE}"\npassword_file = "${passwordFile}"`,
     mosquitto,
   };

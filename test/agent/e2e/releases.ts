@@ -22,6 +22,7 @@ export interface ManifestOptions {
   readonly serial?: readonly string[];
   readonly publish?: readonly string[];
   readonly storage?: string;
+  readonly subscribe?: readonly string[];
 }
 
 export function manifestOf(version: string, options: ManifestOptions = {}): string {
@@ -34,6 +35,7 @@ export function manifestOf(version: string, options: ManifestOptions = {}): stri
     `sensor = ${JSON.stringify(options.sensor ?? ["ambient"])}`,
     `serial = ${JSON.stringify(options.serial ?? [])}`,
     `publish = ${JSON.stringify(options.publish ?? ["telemetry/#"])}`,
+    ...(options.subscribe === undefined ? [] : [`subscribe = ${JSON.stringify(options.subscribe)}`]),
     `memory = "${options.memory ?? "1MiB"}"`,
     ...(options.storage === undefined ? [] : [`storage = "${options.storage}"`]),
     ...(world === "reactor" ? ["[reactor]", `interval = "${options.interval ?? "100ms"}"`] : []),
@@ -85,7 +87,7 @@ export async function command(
 /** A reactor with these lines; its version lies in memory at 128. */
 export async function reactor(
   version: string,
-  bodies: { init?: string; health?: string; onTimer?: string; further?: string },
+  bodies: { init?: string; health?: string; onTimer?: string; onMessage?: string; further?: string },
   options: ManifestOptions = {},
 ): Promise<TestRelease> {
   const component = await componentFromText(
