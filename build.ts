@@ -62,6 +62,30 @@ function builtMs(): number {
   return timeMs - (timeMs % (24 * 60 * 60 * 1_000));
 }
 
+/**
+ * With "beside", the serialport package becomes a chunk like others, and its native addon is the file serialport.node beside it: what a
+ * device's package brings for its one architecture.
+ */
+const addonBeside: Plugin = {
+  name: "addon-beside",
+  setup(builder) {
+    builder.onResolve({ filter: /^node-gyp-build$/ }, ({ path }) => ({ path, namespace: "addon-beside" }));
+    builder.onLoad({ filter: /.*/, namespace: "addon-beside" }, () => ({
+      contents: 'module.exports = () => require("./serialport.node");',
+      loader: "js",
+    }));
+    builder.onResolve({ filter: /^\.\/serialport\.node$/ }, ({ path }) => ({ path, external: true }));
+  },
+};
+
+interface BundleOptions {
+  /**
+   * It brings a native addon, and is imported only where a policy names a real port. "package": from its own folder, as npm installs it;
+   * "beside": see `addonBeside`.
+   */
+  readonly serialport: "package" | "beside";
+}
+
 const common: BuildOptions = {
   absWorkingDir: root,
   bundle: true,
@@ -71,31 +95,38 @@ const common: BuildOptions = {
   format: "esm",
   target: "node24",
   legalComments: "none",
-  // Brings a native addon that is loaded from its own folder; imported only where a policy names a real port.
-  external: ["serialport"],
   define: { SKERRY_BUILT_MS: `${builtMs()}` },
   // CommonJS packages in an ES module bundle ask for Node's own modules by `require`.
   banner: {
     js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
   },
-  plugins: [substitutes],
 };
+/** What a CommonJS package calls its own folder. */
+const FOLDER_OF_CHUNK = { __dirname: "import.meta.dirname" };
 
 /** Builds everything into `outdir`, which is emptied first. */
-export async function buildBundles(outdir: string): Promise<void> {
+export async function buildBundles(
+  outdir: string,
+  { serialport }: BundleOptions = { serialport: "package" },
+): Promise<void> {
   await rm(outdir, { recursive: true, force: true });
   const library = { contents: LIBRARY, resolveDir: root, sourcefile: "library.ts", loader: "ts" } as const;
   // Chunks lie beside their entry: the agent looks for worker.js in the folder of the chunk that starts it.
   const part = (name: string): BuildOptions => ({
     ...common,
     outdir,
+    ...(serialport === "package"
+      ? { external: ["serialport"] }
+      : { define: { ...common.define, ...FOLDER_OF_CHUNK } }),
+    plugins: serialport === "package" ? [substitutes] : [substitutes, addonBeside],
     entryNames: name,
     chunkNames: `${name}-[name]-[hash]`,
   });
   await build({ ...part("agent"), stdin: library });
   await build({ ...part("worker"), entryPoints: ["sandbox/worker.ts"] });
   await build({ ...part("fleet"), entryPoints: ["fleet/main.ts"] });
-  await build({ ...part("skerry"), entryPoints: ["skerry.ts"], plugins: [substitutes, halves] });
+  const { plugins = [], ...command } = part("skerry");
+  await build({ ...command, entryPoints: ["skerry.ts"], plugins: [...plugins, halves] });
 }
 
 async function printSizes(outdir: string): Promise<void> {

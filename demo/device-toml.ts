@@ -1,11 +1,14 @@
 /** The configuration of the device in a `Rig`: a simulated sensor, a virtual serial port, and what modules get of them. */
 import type { RigOptions } from "./rig.ts";
 
-/** The text of its device.toml; `roots` are the paths of the metadata that its trust starts with. */
-export function deviceToml(
-  options: RigOptions,
-  roots: { readonly image: string; readonly director: string },
-): string {
+/** Paths of the metadata that a device's trust starts with. */
+export interface DeviceRoots {
+  readonly image: string;
+  readonly director: string;
+}
+
+/** The text of its device.toml. */
+export function deviceToml(options: RigOptions, roots: DeviceRoots): string {
   return `fleet = "${options.fleet}"
 id = "${options.deviceId}"
 groups = ["default"]

@@ -18,7 +18,7 @@ import type { PlanOptions } from "../fleet/sync-plan.ts";
 import { syncRepository } from "../fleet/synchronize.ts";
 import { clearFleet } from "./clear-fleet.ts";
 import { type DeviceEvent, parseDeviceEvent } from "./device-events.ts";
-import { deviceToml } from "./device-toml.ts";
+import { type DeviceRoots, deviceToml } from "./device-toml.ts";
 
 const STOP_TIMEOUT_MS = 15_000;
 const EXAMPLES = fileURLToPath(new URL("../examples/", import.meta.url));
@@ -49,6 +49,10 @@ export interface RigOptions {
   /** The program that is the agent: arguments of node before `agent --config …`. The sources unless said. */
   readonly agentArguments?: readonly string[];
   readonly agentEnvironment?: Readonly<Record<string, string>>;
+  /** Its device.toml, if not that of a simulated device here; the paths are those of its first roots. */
+  readonly deviceToml?: (roots: DeviceRoots) => string;
+  /** Where the serial port `modbus0` ends, if not at a virtual one's link. */
+  readonly serialFarEnd?: string;
 }
 
 /** An example module of `examples/` as it is published here; `component` may be an absolute path, too. */
@@ -63,6 +67,8 @@ export interface ExampleRelease {
 export class Rig {
   readonly folder: string;
   readonly repository: Repository;
+  /** The metadata that a device's trust starts with. */
+  readonly roots: DeviceRoots;
   readonly #options: RigOptions;
   #connection: BrokerConnection;
   #agent: ChildProcess | undefined;
@@ -72,11 +78,13 @@ export class Rig {
   private constructor(
     folder: string,
     repository: Repository,
+    roots: DeviceRoots,
     options: RigOptions,
     connection: BrokerConnection,
   ) {
     this.folder = folder;
     this.repository = repository;
+    this.roots = roots;
     this.#options = options;
     this.#connection = connection;
   }
@@ -105,8 +113,9 @@ export class Rig {
       threshold: options.rootKeys?.threshold ?? 1,
     });
     await mkdir(join(folder, "device"));
-    await writeFile(join(folder, "device", "device.toml"), deviceToml(options, roots));
-    const rig = new Rig(folder, repository, options, connection);
+    const toml = options.deviceToml?.(roots) ?? deviceToml(options, roots);
+    await writeFile(join(folder, "device", "device.toml"), toml);
+    const rig = new Rig(folder, repository, roots, options, connection);
     await rig.#follow();
     await rig.sync();
     return rig;
@@ -123,7 +132,7 @@ export class Rig {
 
   /** Where a program plays the device that is wired to the serial port `modbus0`. */
   get serialFarEnd(): string {
-    return join(this.folder, "device", "modbus0");
+    return this.#options.serialFarEnd ?? join(this.folder, "device", "modbus0");
   }
 
   get agentLog(): string {

@@ -1,0 +1,95 @@
+/** Skerry on a tiny machine: its configuration, how it comes into the machine, and what the machine says of it. */
+import type { Rig } from "../../demo/rig.ts";
+import type { Machine } from "../machine.ts";
+
+const CONFIG = "/etc/skerry";
+const LOG = "/var/log/skerry.log";
+/** The host, as a machine on QEMU's user network sees it. */
+const HOST = "10.0.2.2";
+
+/** What a device's configuration differs in from one machine to the next. */
+export interface TinyDeviceOptions {
+  readonly fleet: string;
+  readonly deviceId: string;
+  /** The broker on this host, as the operator reaches it: `mqtt://127.0.0.1:port`. */
+  readonly brokerUrl: string;
+}
+
+/** Its device.toml; the roots come into the machine beside it. */
+export function tinyToml({ fleet, deviceId, brokerUrl }: TinyDeviceOptions): string {
+  return `fleet = "${fleet}"
+id = "${deviceId}"
+groups = ["default"]
+state_dir = "/var/lib/skerry"
+
+[broker]
+url = "mqtt://${HOST}:${new URL(brokerUrl).port}"
+
+[trust]
+image_root = "image.root.json"
+director_root = "director.root.json"
+
+[sensor.ambient]
+driver = "hwmon"
+chip = "tmp105"
+channel = "temp1"
+
+[serial.modbus0]
+driver = "port"
+path = "/dev/ttymxc1"
+baud = 9600
+
+[[grant]]
+module = "acme/*"
+sensor = ["ambient"]
+publish = ["telemetry/#"]
+memory = "4MiB"
+
+[[grant]]
+module = "acme/modbus"
+serial = ["modbus0"]
+publish = ["telemetry/#"]
+memory = "8MiB"
+`;
+}
+
+/** Enrols a booted machine in the rig's fleet: its init starts the agent as soon as the configuration is there. */
+export async function enrol(machine: Machine, rig: Rig): Promise<void> {
+  const { shell } = machine;
+  const { roots } = rig;
+  await shell.copy(roots.image, `${CONFIG}/image.root.json`);
+  await shell.copy(roots.director, `${CONFIG}/director.root.json`);
+  await shell.copy(rig.deviceToml, `${CONFIG}/device.toml`);
+  await shell.check("sync");
+}
+
+/** The end of the agent's log. */
+export async function agentLog(machine: Machine, lines = 40): Promise<string> {
+  return machine.shell.check(`tail -n ${lines} ${LOG}`);
+}
+
+/** What the machine has and what the agent takes of it, in KiB. */
+export interface TinyMemory {
+  readonly available: number;
+  readonly pss: number;
+  readonly anonymous: number;
+  readonly swapped: number;
+}
+
+/** Reads it from /proc. */
+export async function readMemory(machine: Machine): Promise<TinyMemory> {
+  const text = await machine.shell.check(
+    `cat /proc/meminfo /proc/$(pidof node | cut -d ' ' -f 1)/smaps_rollup | grep -E '^(MemAvailable|Pss|Anonymous|SwapPss):'`,
+  );
+  const kibibytes = (name: string): number => {
+    const value = new RegExp(`^${name}: *(\\d+) kB$`, "m").exec(text)?.[1];
+    if (value === undefined) throw new Error(`the machine does not say ${name}:\n${text}`);
+    return Number(value);
+  };
+  return {
+    available: kibibytes("MemAvailable"),
+    pss: kibibytes("Pss"),
+    anonymous: kibibytes("Anonymous"),
+    swapped: kibibytes("SwapPss"),
+  };
+}
