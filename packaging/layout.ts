@@ -23,8 +23,6 @@ const ADDON_OF = {
 
 export type Architecture = keyof typeof ADDON_OF;
 
-export const ARCHITECTURES: readonly Architecture[] = ["amd64", "arm64", "armhf"];
-
 const LAUNCHER = `#!/bin/sh
 # One arena of malloc's and a young generation of 1 MiB: less memory for what an agent does. Nothing makes code from text.
 export MALLOC_ARENA_MAX=1

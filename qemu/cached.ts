@@ -7,7 +7,7 @@ import { access, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-export const CACHE = fileURLToPath(new URL("../.cache/qemu/", import.meta.url));
+const CACHE = fileURLToPath(new URL("../.cache/qemu/", import.meta.url));
 const HASH_DIGITS = 16;
 
 /** What a step is made of: texts and bytes, in order. */
