@@ -20,6 +20,7 @@ const USAGE = `usage: npm run demo -- [options]
 `;
 /** How long one step may take before the demo gives up on it. */
 const STEP_TIMEOUT_MS = 15_000;
+const TRIAL_WINDOW = "2s";
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -63,7 +64,7 @@ async function run(brokerUrl: string, display: Display): Promise<number> {
     display.action(
       'skerry agent --config device.toml: simulated sensor "ambient", virtual serial port "modbus0"',
     );
-    const ok = await play(rig, display, expect);
+    const ok = await play({ rig, display, expect, window: TRIAL_WINDOW });
     display.action("SIGTERM to the agent: it stops its modules, then itself");
     const exitCode = await rig.stopAgent();
     const stopped = exitCode === 0;

@@ -12,14 +12,20 @@ import type { ExampleRelease, Rig } from "./rig.ts";
 
 const THERMO = "acme/thermo";
 const FORGED_VERSION = "1.3.0";
-/** Short enough for a demo; a real module's window is minutes. */
-const THERMO_CHANGES = { window: '"2s"', THERMO_PERIOD_MS: '"250"' };
+/** What the story is played with. */
+export interface Stage {
+  readonly rig: Rig;
+  readonly display: Display;
+  readonly expect: Expectations;
+  /** Of a trial, as manifests write it; a real module's is minutes. */
+  readonly window: string;
+}
 
-const thermo = (version: string): ExampleRelease => ({
+const thermo = (version: string, window: string): ExampleRelease => ({
   component: `thermo-c/thermo-${version}.wasm`,
   manifest: "thermo-c/module.toml",
   version,
-  changes: THERMO_CHANGES,
+  changes: { window: `"${window}"`, THERMO_PERIOD_MS: '"250"' },
 });
 
 const greedy: ExampleRelease = {
@@ -28,18 +34,18 @@ const greedy: ExampleRelease = {
   version: "1.0.0",
 };
 
-const modbus: ExampleRelease = {
+const modbus = (window: string): ExampleRelease => ({
   component: "modbus-js/modbus-1.0.0.wasm",
   manifest: "modbus-js/module.toml",
   version: "1.0.0",
-  changes: { window: '"2s"', interval: '"500ms"' },
-};
+  changes: { window: `"${window}"`, interval: '"500ms"' },
+});
 
 /** 21.4 degrees, 48.0 percent, in tenths. */
 const METER_REGISTERS = [214, 480] as const;
 
 /** Plays the story up to the first chapter that does not come out as said; true if all did. */
-export async function play(rig: Rig, display: Display, expect: Expectations): Promise<boolean> {
+export async function play(stage: Stage): Promise<boolean> {
   const chapters: readonly Chapter[] = [
     firstInstall,
     liveUpdate,
@@ -49,18 +55,18 @@ export async function play(rig: Rig, display: Display, expect: Expectations): Pr
     importNotGranted,
   ];
   for (const chapter of chapters) {
-    if (!(await chapter(rig, display, expect))) return false;
+    if (!(await chapter(stage))) return false;
   }
   return true;
 }
 
-type Chapter = (rig: Rig, display: Display, expect: Expectations) => Promise<boolean>;
+type Chapter = (stage: Stage) => Promise<boolean>;
 
 const INSTALL_EVENTS = ["fetching", "verified", "staged", "trial", "committed"] as const;
 
-async function firstInstall(rig: Rig, display: Display, expect: Expectations): Promise<boolean> {
+async function firstInstall({ rig, display, expect, window }: Stage): Promise<boolean> {
   display.chapter("1. The first install");
-  await publish(rig, display, thermo("1.0.0"));
+  await publish(rig, display, thermo("1.0.0", window));
   const installed = await expect.events(INSTALL_EVENTS.map((event) => ({ event, version: "1.0.0" })));
   const flowing = await expect.telemetry("acme.thermo/temperature");
   return conclude(
@@ -70,17 +76,17 @@ async function firstInstall(rig: Rig, display: Display, expect: Expectations): P
   );
 }
 
-async function liveUpdate(rig: Rig, display: Display, expect: Expectations): Promise<boolean> {
+async function liveUpdate({ rig, display, expect, window }: Stage): Promise<boolean> {
   display.chapter("2. An update");
-  await publish(rig, display, thermo("1.1.0"));
+  await publish(rig, display, thermo("1.1.0", window));
   const installed = await expect.events(INSTALL_EVENTS.map((event) => ({ event, version: "1.1.0" })));
   const flowing = await expect.telemetry("acme.thermo/temperature", '"avg"');
   return conclude(display, installed && flowing, "1.1.0 took over live; its telemetry has the new average");
 }
 
-async function rollback(rig: Rig, display: Display, expect: Expectations): Promise<boolean> {
+async function rollback({ rig, display, expect, window }: Stage): Promise<boolean> {
   display.chapter("3. A release that traps during its trial");
-  await publish(rig, display, thermo("1.2.0"));
+  await publish(rig, display, thermo("1.2.0", window));
   const rolledBack = await expect.events([
     { event: "trial", version: "1.2.0" },
     { event: "rolled-back", version: "1.2.0", code: "trial/trap" },
@@ -89,12 +95,12 @@ async function rollback(rig: Rig, display: Display, expect: Expectations): Promi
   return conclude(display, rolledBack && flowing, "1.2.0 was rolled back to 1.1.0; telemetry flows again");
 }
 
-async function secondModule(rig: Rig, display: Display, expect: Expectations): Promise<boolean> {
+async function secondModule({ rig, display, expect, window }: Stage): Promise<boolean> {
   display.chapter("4. A second module: JavaScript that polls a Modbus meter on the serial port");
   const meter = await startRoomMeter(rig.serialFarEnd, () => METER_REGISTERS);
   try {
     display.action("a simulated meter answers at the far end of the virtual serial port");
-    await publish(rig, display, modbus);
+    await publish(rig, display, modbus(window));
     const installed = await expect.events(INSTALL_EVENTS.map((event) => ({ event, version: "1.0.0" })));
     const flowing = await expect.telemetry("acme.modbus/room", '"temperature":21.4');
     return conclude(display, installed && flowing, "both modules run; the meter's reading arrives");
@@ -103,7 +109,7 @@ async function secondModule(rig: Rig, display: Display, expect: Expectations): P
   }
 }
 
-async function forgedSignature(rig: Rig, display: Display, expect: Expectations): Promise<boolean> {
+async function forgedSignature({ rig, display, expect }: Stage): Promise<boolean> {
   display.chapter("5. An attacker with the broker's password and keys of his own");
   const component = await readFile(
     fileURLToPath(new URL("../examples/thermo-c/thermo-1.0.0.wasm", import.meta.url)),
@@ -119,7 +125,7 @@ async function forgedSignature(rig: Rig, display: Display, expect: Expectations)
   return conclude(display, refused && flowing, `${FORGED_VERSION} was refused; 1.1.0 runs on`);
 }
 
-async function importNotGranted(rig: Rig, display: Display, expect: Expectations): Promise<boolean> {
+async function importNotGranted({ rig, display, expect }: Stage): Promise<boolean> {
   display.chapter("6. A module that wants more than the device's owner grants");
   await publish(rig, display, greedy);
   const namesImport = (event: DeviceEvent): boolean =>

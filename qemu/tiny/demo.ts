@@ -10,6 +10,7 @@ import { setTemperature, startTiny, type TinyParts } from "./machine.ts";
 
 /** How long one step may take: an emulated processor is slow, and shares this one with whatever else runs. */
 const STEP_TIMEOUT_MS = 300_000;
+const TRIAL_WINDOW = "15s";
 const DEGREES = 23.5;
 
 /** Plays it; true if every chapter came out as said. `folder` takes the machine's files. */
@@ -45,7 +46,7 @@ export async function demonstrate(parts: TinyParts, folder: string): Promise<boo
   await machine.shell.ready();
   display.action("booted; its configuration comes over its control line, and its init starts skerry agent");
   await enrol(machine, rig);
-  const ok = await play(rig, display, expect);
+  const ok = await play({ rig, display, expect, window: TRIAL_WINDOW });
   const { available, pss, anonymous } = await readMemory(machine);
   const mebibytes = (kibibytes: number): string => `${(kibibytes / 1024).toFixed(1)} MiB`;
   display.action(
