@@ -26,8 +26,9 @@ import {
 import { targetInfo } from "../ota/sign-metadata.ts";
 import { FleetError } from "./errors.ts";
 import { withRepositoryLock } from "./lock.ts";
-import { loadMetadata, writeTargets } from "./metadata-store.ts";
+import { listedTargetsOf, loadMetadata } from "./metadata-store.ts";
 import type { Repository } from "./repository.ts";
+import { writeTargets } from "./write-metadata.ts";
 
 /** Whom a release is for. */
 export type Audience =
@@ -60,7 +61,7 @@ export async function assignRelease(repository: Repository, options: AssignOptio
   return withRepositoryLock(repository.folder, async () => {
     const image = await loadMetadata(repository, "image");
     const director = await loadMetadata(repository, "director");
-    const component = findComponent(image.targets.metadata, module, version);
+    const component = findComponent(listedTargetsOf(image), module, version);
     const before = assignmentsOf(director.targets.metadata, module);
     const salt = randomBytes(16).toString("hex");
     const { after, assignment } = decideAssignments(before, version, audience, salt);
@@ -175,10 +176,10 @@ function directorTarget(component: TargetInfo, assignments: readonly Assignment[
   return targetInfo(component.path, component, { skerry: { assignments: assignments.map(assignmentJson) } });
 }
 
-function findComponent(image: Targets, module: string, version: string): TargetInfo {
-  const component = image.targets.get(targetPath(module, version, "component.wasm"));
+function findComponent(listed: ReadonlyMap<string, TargetInfo>, module: string, version: string): TargetInfo {
+  const component = listed.get(targetPath(module, version, "component.wasm"));
   if (component !== undefined) return component;
-  const versions = [...image.targets.keys()]
+  const versions = [...listed.keys()]
     .map(parseTargetPath)
     .filter((path) => path?.module === module && path.file === "component.wasm")
     .map((path) => path?.version);

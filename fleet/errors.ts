@@ -30,6 +30,8 @@ export type FleetErrorCode =
   /** That version was published with other bytes. */
   | "fleet/version-exists"
   | "fleet/unknown-release"
+  /** No such role is delegated to, or it does not cover the module. */
+  | "fleet/unknown-role"
   /** A file cannot be read or written. */
   | "fleet/io"
   | "fleet/broker-unreachable"

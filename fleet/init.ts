@@ -16,11 +16,13 @@ import { ioError, makeFolder, readFileBounded, writeFileDurably } from "./files.
 import { createKey, keyFile } from "./keys.ts";
 import { MAX_INITIAL_ROOT_KEYS, MAX_SETTINGS_BYTES } from "./limits.ts";
 import { withRepositoryLock } from "./lock.ts";
-import { keyOf, loadMetadata, type Signing, type StartedMetadata, writeTargets } from "./metadata-store.ts";
+import { keyOf, loadMetadata, type StartedMetadata } from "./metadata-store.ts";
 import { Passphrases } from "./passphrases.ts";
 import { exists, REPOSITORY_NAMES, type Repository, rootFile } from "./repository.ts";
 import { rootSigned } from "./root-changes.ts";
 import { DEFAULT_BROKER_URL, isBrokerUrl, parseSettings, SETTINGS_FILE, settingsText } from "./settings.ts";
+import type { Signing } from "./signing.ts";
+import { writeTargets } from "./write-metadata.ts";
 
 export interface InitOptions {
   readonly folder: string;

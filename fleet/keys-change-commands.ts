@@ -16,34 +16,29 @@ import {
 import { describeRoot } from "./describe-root.ts";
 import { FleetError } from "./errors.ts";
 import { Keyring } from "./keyring.ts";
-import { createKey, isKeyName, keyFile, type NamedKey, readPublicKey } from "./keys.ts";
 import { loadMetadata, newestRoot } from "./metadata-store.ts";
+import { NEW_KEY_OPTIONS, NEW_KEY_USAGE, newKey } from "./new-key.ts";
 import { judgeSignatures, prepareRoot, type RootOnFile, readPendingRoot } from "./pending-root.ts";
 import { REPOSITORY_NAMES, type Repository } from "./repository.ts";
 import { contentOf, findKey, keyNamesOf, type RootChange, type RootContent } from "./root-changes.ts";
-
-const NEW_KEY_USAGE = `  --public FILE          somebody else's key, as \`skerry keys new\` wrote it; without it a key is made here
-  --name NAME            of the key that is made; default the role's or the old key's name with the next number
-  --plain                leave the key that is made in the clear, for a timer that runs skerry refresh
-  --threshold N          how many root keys have to sign from then on
-${REPOSITORY_USAGE}${KEY_USAGE}`;
-const NEW_KEY_OPTIONS = {
-  public: { type: "string" },
-  name: { type: "string" },
-  plain: { type: "boolean" },
-  threshold: { type: "string" },
-  ...REPOSITORY_OPTIONS,
-  ...KEY_OPTIONS,
-} as const;
+import { rotateDelegated, runAddTeam } from "./team-keys.ts";
 
 export const keysAddCommand: FleetCommand = {
   usage: `usage: skerry keys add --repository image|director --role ROLE [options]
+       skerry keys add --role NAME --paths PATTERN[,PATTERN] [options]
 
-Prepares a root that lists one more key.
+Prepares a root that lists one more key. With --paths: delegates modules to a team's role with a key of its own, signed at
+once with the image targets' key.
 
-  --role ROLE            root, targets, or online (snapshot and timestamp; the director's targets, too)
+  --role ROLE            root, targets, or online (snapshot and timestamp; the director's targets, too); or the team's name
+  --paths PATTERNS       modules as publisher/name, with * and ? within either, such as 'acme/*'
 ${NEW_KEY_USAGE}`,
-  options: { repository: { type: "string" }, role: { type: "string" }, ...NEW_KEY_OPTIONS },
+  options: {
+    repository: { type: "string" },
+    role: { type: "string" },
+    paths: { type: "string" },
+    ...NEW_KEY_OPTIONS,
+  },
   positionals: [],
   run: runAdd,
 };
@@ -52,6 +47,7 @@ export const keysRotateCommand: FleetCommand = {
   usage: `usage: skerry keys rotate KEY [options]
 
 Prepares a root with a new key in the place of KEY (its name, or eight digits of its id), in each role that it signs.
+A team's key is exchanged at once, with the image targets' key.
 
 ${NEW_KEY_USAGE}`,
   options: NEW_KEY_OPTIONS,
@@ -84,6 +80,8 @@ ${REPOSITORY_USAGE}`,
 };
 
 async function runAdd(call: CommandCall): Promise<number> {
+  const paths = call.text("paths");
+  if (paths !== undefined) return runAddTeam(call, paths);
   const name = repositoryName(call);
   if (name === undefined)
     throw new FleetError("fleet/usage", "--repository image or --repository director is missing");
@@ -98,6 +96,8 @@ async function runAdd(call: CommandCall): Promise<number> {
 
 async function runRotate(call: CommandCall): Promise<number> {
   const repository = await repositoryOf(call);
+  const delegated = await rotateDelegated(call, repository);
+  if (delegated !== undefined) return delegated;
   const { name, content, keyId } = await locateKey(call, repository);
   const stem = (content.names.get(keyId) ?? `${name}-key`).replace(/-[0-9]+$/, "");
   const key = await newKey(call, repository, stem, content);
@@ -140,49 +140,6 @@ function nextStep({ path }: RootOnFile): string {
   return `Nothing is changed until it is signed: \`skerry keys sign\` here, or \`skerry keys sign FILE --key KEYFILE\` elsewhere with\n  ${file}\nTo give it up, delete that file.`;
 }
 
-/** The key that --public names, or a new one beside the others. */
-async function newKey(
-  call: CommandCall,
-  repository: Repository,
-  stem: string,
-  content: RootContent,
-): Promise<NamedKey> {
-  const file = call.text("public");
-  if (file !== undefined) {
-    if (call.text("name") !== undefined)
-      throw new FleetError("fleet/usage", "--name goes without --public: the file says it");
-    return refuseKnownName(await readPublicKey(file), content);
-  }
-  const keyring = await Keyring.open(repository);
-  const taken = new Set([...content.names.values(), ...keyring.files.map((each) => each.name)]);
-  const name = call.text("name") ?? nextName(stem, taken);
-  if (!isKeyName(name))
-    throw new FleetError("fleet/usage", `"${name}" is no key's name: a-z, 0-9 and -, at most 64`);
-  const folder = repository.keyAccess?.furtherFolders[0] ?? repository.settings.keysFolder;
-  const passphrase = call.flag("plain")
-    ? undefined
-    : await repository.keyAccess?.passphrases.choose(`the new key ${name}`);
-  if (passphrase === undefined && !call.flag("plain")) {
-    const path = keyFile(folder, name);
-    call.io.stderr.write(`warning: ${path} lies in the clear; \`skerry keys passphrase\` encrypts it\n`);
-  }
-  const { key } = await createKey(folder, name, passphrase);
-  call.io.stdout.write(`Made ${keyFile(folder, name)}\n`);
-  return { name, key };
-}
-
-/** Two keys of one name could not be told apart. */
-function refuseKnownName(key: NamedKey, { names }: RootContent): NamedKey {
-  if (![...names.values()].includes(key.name)) return key;
-  throw new FleetError("fleet/usage", `the root names another key ${key.name}: make one with another name`);
-}
-
-function nextName(stem: string, taken: ReadonlySet<string>): string {
-  for (let number = 2; ; number++) {
-    if (!taken.has(`${stem}-${number}`)) return `${stem}-${number}`;
-  }
-}
-
 interface LocatedKey {
   readonly name: RepositoryName;
   readonly content: RootContent;
@@ -202,7 +159,7 @@ async function locateKey(call: CommandCall, repository: Repository): Promise<Loc
   throw new FleetError(
     "fleet/usage",
     first === undefined
-      ? `"${text}" is no key of either root: \`skerry keys list\` tells them`
+      ? `"${text}" is no key of either root: \`skerry keys list\` tells them (a team's key is rotated, not revoked)`
       : `"${text}" stands in both roots: give the digits of its id`,
   );
 }

@@ -18,6 +18,11 @@ A root lists the keys. It changes in two steps, a next root that is prepared, an
   renew       prepare the same root with a later expiry
   sign        sign what was prepared; with enough signatures the repository takes it
 
+A team of publishers has a role of its own in the image repository; these are signed with the image targets' key, at once:
+
+  add         delegate modules to a team:  skerry keys add --role acme --paths 'acme/*'
+  bins        spread the releases over several files:  skerry keys bins 16
+
   new         make a key for somebody else's root, on a machine of its own:  skerry keys new image-root-4
   passphrase  change the passphrase of a key file
 
@@ -33,6 +38,7 @@ skerry keys <command> --help tells its options.
     rotate: async () => (await import("./keys-change-commands.ts")).keysRotateCommand,
     revoke: async () => (await import("./keys-change-commands.ts")).keysRevokeCommand,
     renew: async () => (await import("./keys-change-commands.ts")).keysRenewCommand,
+    bins: async () => (await import("./keys-bins-command.ts")).keysBinsCommand,
     sign: async () => (await import("./keys-sign-command.ts")).keysSignCommand,
     new: async () => (await import("./keys-file-commands.ts")).keysNewCommand,
     passphrase: async () => (await import("./keys-file-commands.ts")).keysPassphraseCommand,

@@ -1,7 +1,7 @@
 /** `skerry keys list` and `skerry keys show` */
 
 import { dirname, join } from "node:path";
-import type { ParsedFile, RepositoryName, Root } from "../ota/metadata.ts";
+import type { ParsedFile, RepositoryName, Root, Targets } from "../ota/metadata.ts";
 import { createVerifier } from "../ota/signature.ts";
 import {
   type CommandCall,
@@ -11,14 +11,15 @@ import {
   repositoryIfAny,
   repositoryOf,
 } from "./command-line.ts";
+import { isBin } from "./delegations.ts";
 import { describeRoot } from "./describe-root.ts";
 import { FleetError } from "./errors.ts";
-import { isEncrypted, Keyring } from "./keyring.ts";
+import { isEncrypted, type KeyNames, Keyring } from "./keyring.ts";
 import { readPublicKey } from "./keys.ts";
 import { loadMetadata, newestRoot } from "./metadata-store.ts";
 import { judgeSignatures, readPendingRoot, readRoot } from "./pending-root.ts";
 import { REPOSITORY_NAMES, type Repository } from "./repository.ts";
-import { contentOf, listingRoles } from "./root-changes.ts";
+import { contentOf, keyNamesOf, listingRoles } from "./root-changes.ts";
 import { formatTable } from "./table.ts";
 
 const FOLDER_OPTIONS = { keys: { type: "string" }, ...REPOSITORY_OPTIONS } as const;
@@ -68,6 +69,7 @@ async function runList(call: CommandCall): Promise<number> {
     const stored = await loadMetadata(repository, name);
     const root = newestRoot(stored);
     keys.push(...listKeys(name, root, keyring));
+    if (name === "image") keys.push(...listDelegatedKeys(stored.targets, keyring));
     const { threshold, keyIds } = root.metadata.roles.root;
     const pending = await readPendingRoot(repository, stored);
     const waits = pending === undefined ? "" : `; root ${root.metadata.version + 1} waits for signatures`;
@@ -92,23 +94,44 @@ async function runList(call: CommandCall): Promise<number> {
   return 0;
 }
 
+/** The keys of teams; the bins have those of the targets. */
+function listDelegatedKeys(targets: ParsedFile<Targets>, keyring: Keyring): readonly ListedKey[] {
+  const { delegations } = targets.metadata;
+  const teams = delegations?.roles.filter((role) => !isBin(role)) ?? [];
+  const names = keyNamesOf(targets);
+  return [...(delegations?.keys.keys() ?? [])].flatMap((keyId) => {
+    const signed = teams.filter(({ keyIds }) => keyIds.includes(keyId)).map(({ name }) => name);
+    return signed.length === 0 ? [] : [listKey("image", keyId, names, signed, keyring)];
+  });
+}
+
 function listKeys(
   repository: RepositoryName,
   root: ParsedFile<Root>,
   keyring: Keyring,
 ): readonly ListedKey[] {
   const { keys, roles, names } = contentOf(root);
-  return [...keys.keys()].map((keyId) => {
-    const file = keyring.find(keyId);
-    return {
-      repository,
-      key: names.get(keyId) ?? file?.name ?? null,
-      keyId,
-      roles: listingRoles(roles, keyId),
-      file: file?.path ?? null,
-      encrypted: file === undefined ? null : isEncrypted(file),
-    };
-  });
+  return [...keys.keys()].map((keyId) =>
+    listKey(repository, keyId, names, listingRoles(roles, keyId), keyring),
+  );
+}
+
+function listKey(
+  repository: RepositoryName,
+  keyId: string,
+  names: KeyNames,
+  roles: readonly string[],
+  keyring: Keyring,
+): ListedKey {
+  const file = keyring.find(keyId);
+  return {
+    repository,
+    key: names.get(keyId) ?? file?.name ?? null,
+    keyId,
+    roles,
+    file: file?.path ?? null,
+    encrypted: file === undefined ? null : isEncrypted(file),
+  };
 }
 
 async function runShow(call: CommandCall): Promise<number> {

@@ -10,6 +10,9 @@ export const MAX_KEY_FILE_BYTES = 4_096;
 /** Key files in one folder. */
 export const MAX_KEY_FILES = 256;
 
+/** Hash bins: their delegations have to fit into one file, their names into one snapshot. */
+export const MAX_BINS = 128;
+
 /** Root keys of a repository that is created. */
 export const MAX_INITIAL_ROOT_KEYS = 16;
 

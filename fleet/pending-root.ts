@@ -19,9 +19,10 @@ import { tallySignatures } from "../ota/verify-signatures.ts";
 import { FleetError } from "./errors.ts";
 import { makeFolder, readFileBounded, readFileIfPresent, syncFolder, writeFileDurably } from "./files.ts";
 import { withRepositoryLock } from "./lock.ts";
-import { loadMetadata, newestRoot, type StoredMetadata, writeRoot } from "./metadata-store.ts";
+import { loadMetadata, newestRoot, type StoredMetadata } from "./metadata-store.ts";
 import { pendingRootFile, REPOSITORY_NAMES, type Repository } from "./repository.ts";
 import { changeRoot, contentOf, type RootChange, repositoryOfRoot, rootSigned } from "./root-changes.ts";
+import { writeRoot } from "./write-metadata.ts";
 
 /** A root in a file of its own, wherever it lies. */
 export interface RootOnFile {

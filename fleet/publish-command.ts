@@ -23,10 +23,12 @@ export const publishCommand: FleetCommand = {
 Adds a release to the repository, signs it and makes the broker hold it. Who runs it is for \`skerry assign\` to say.
 
   --manifest FILE        name, version and requests of the module
+  --role NAME            the role that lists it; default the one that its module is delegated to
   --no-sync              change the folder only
 ${REPOSITORY_USAGE}${KEY_USAGE}${BROKER_USAGE}`,
   options: {
     manifest: { type: "string" },
+    role: { type: "string" },
     "no-sync": { type: "boolean" },
     ...REPOSITORY_OPTIONS,
     ...KEY_OPTIONS,
@@ -41,7 +43,12 @@ async function runPublish(call: CommandCall): Promise<number> {
   const manifestPath = call.text("manifest");
   if (manifestPath === undefined) throw new FleetError("fleet/usage", "--manifest module.toml is missing");
   const repository = await repositoryOf(call);
-  const release = await publishRelease(repository, { componentPath, manifestPath });
+  const role = call.text("role");
+  const release = await publishRelease(repository, {
+    componentPath,
+    manifestPath,
+    ...(role === undefined ? {} : { role }),
+  });
   const { module, version } = release;
   const size = `${count(release.componentBytes, "byte")} in ${count(release.chunks, "chunk")}`;
   call.io.stdout.write(
@@ -49,6 +56,12 @@ async function runPublish(call: CommandCall): Promise<number> {
       ? `${module}@${version}: release ${release.release}, ${size}\n`
       : `${module}@${version} was published already, with the same bytes: release ${release.release}, ${size}\n`,
   );
+  if (!release.isComplete) {
+    call.io.stdout.write(
+      "Signed. The keys of snapshot and timestamp are elsewhere: `skerry refresh` there, with this folder's files, completes it\n",
+    );
+    return 0;
+  }
   if (call.flag("no-sync")) return 0;
   const address = await brokerAddressOf(call, repository);
   // Only what this release is about: a build machine's user need not be allowed to write the director's

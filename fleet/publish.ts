@@ -11,25 +11,23 @@ import { basename, dirname } from "node:path";
 import { isJsonObject } from "../ota/json.ts";
 import { MAX_PAYLOAD_BYTES } from "../ota/limits.ts";
 import { type Manifest, parseManifest } from "../ota/manifest.ts";
-import type { TargetInfo, Targets } from "../ota/metadata.ts";
+import type { TargetInfo } from "../ota/metadata.ts";
 import { parseTargetPath, type ReleaseFile, targetPath } from "../ota/names.ts";
 import { targetInfo } from "../ota/sign-metadata.ts";
+import { roleForPath, TOP_LEVEL } from "./delegations.ts";
 import { FleetError, type FleetErrorCode } from "./errors.ts";
 import { ioError, readFileBounded, syncFolder } from "./files.ts";
 import { withRepositoryLock } from "./lock.ts";
-import {
-  isConsistent,
-  loadMetadata,
-  type StoredMetadata,
-  signAgain,
-  writeTargets,
-} from "./metadata-store.ts";
+import { isConsistent, listedTargetsOf, loadMetadata, type StoredMetadata } from "./metadata-store.ts";
 import { exists, type Repository, releaseFolder } from "./repository.ts";
 import { type StagedRelease, stageRelease } from "./stage-release.ts";
+import { signAgain, writeRoles } from "./write-metadata.ts";
 
 export interface PublishOptions {
   readonly componentPath: string;
   readonly manifestPath: string;
+  /** The delegated role that lists it; default the one that its module is delegated to, otherwise the top-level targets. */
+  readonly role?: string;
   readonly nowMs?: number;
 }
 
@@ -42,6 +40,8 @@ export interface PublishResult {
   readonly chunks: number;
   /** False if the very same release was there already. */
   readonly isNew: boolean;
+  /** False if the keys of snapshot and timestamp are elsewhere: `skerry refresh` there completes it. */
+  readonly isComplete: boolean;
 }
 
 /**
@@ -66,6 +66,7 @@ export async function publishRelease(
         manifest,
         staged,
         staging,
+        options.role,
       );
     } finally {
       await rm(staging, { recursive: true, force: true });
@@ -79,23 +80,25 @@ async function addRelease(
   manifest: Manifest,
   staged: StagedRelease,
   staging: string,
+  role: string | undefined,
 ): Promise<PublishResult> {
   const { name: module, version } = manifest;
   const folder = releaseFolder(signing.repository.folder, module, version);
-  const targets = stored.targets.metadata;
+  const targets = listedTargetsOf(stored);
   const result = {
     module,
     version,
     componentBytes: staged.files["component.wasm"].length,
     chunks: staged.chunks,
   };
-  const listed = targets.targets.get(targetPath(module, version, "component.wasm"));
+  const listed = targets.get(targetPath(module, version, "component.wasm"));
   if (listed !== undefined) {
     refuseOtherBytes(targets, manifest, staged);
     if (!(await exists(folder))) await moveIntoPlace(staging, folder);
     if (!isConsistent(stored)) await signAgain(signing, stored, "snapshot");
-    return { ...result, release: releaseCounter(listed), isNew: false };
+    return { ...result, release: releaseCounter(listed), isNew: false, isComplete: true };
   }
+  const roleOf = rolesForRelease(stored, manifest, role);
   // Nothing lists what lies there: left by a publish that was cut off.
   await rm(folder, { recursive: true, force: true });
   await moveIntoPlace(staging, folder);
@@ -103,20 +106,47 @@ async function addRelease(
     1 +
     Math.max(
       0,
-      ...[...targets.targets.values()].filter((target) => isComponentOf(target, module)).map(releaseCounter),
+      ...[...targets.values()].filter((target) => isComponentOf(target, module)).map(releaseCounter),
     );
+  const contents = new Map<string, TargetInfo[]>();
+  for (const target of releaseTargets(manifest, staged, release)) {
+    const listing = roleOf(target.path);
+    const { metadata } = stored.delegated.get(listing) ?? (listing === TOP_LEVEL ? stored.targets : {});
+    const before = contents.get(listing) ?? [...(metadata?.targets.values() ?? [])];
+    contents.set(listing, [...before, target]);
+  }
+  // A team has the key of its own role alone: whoever has the online keys goes on from there.
+  const withoutOnlineKeys = !contents.has(TOP_LEVEL);
+  let written: StoredMetadata;
   try {
-    await writeTargets(signing, stored, [
-      ...targets.targets.values(),
-      ...releaseTargets(manifest, staged, release),
-    ]);
+    written = await writeRoles(signing, stored, { contents }, { withoutOnlineKeys });
   } catch (error) {
     // Refused before anything was signed: the files go as well. After any other failure targets.json may list
     // them.
     if (error instanceof FleetError && SIGNING_REFUSED.has(error.code)) await rm(folder, { recursive: true });
     throw error;
   }
-  return { ...result, release, isNew: true };
+  return { ...result, release, isNew: true, isComplete: isConsistent(written) };
+}
+
+/** The role that lists each file of a release. Throws FleetError "fleet/unknown-role" if the one that was asked for may not. */
+function rolesForRelease(
+  { targets }: StoredMetadata,
+  { name, version }: Manifest,
+  asked: string | undefined,
+): (path: string) => string {
+  const { delegations } = targets.metadata;
+  if (asked === undefined) return (path) => roleForPath(delegations, path);
+  const delegation = delegations?.roles.find((each) => each.name === asked);
+  const path = targetPath(name, version, "component.wasm");
+  // A later role's word on a path does not count: the first that covers it is asked, and decides.
+  if (asked !== TOP_LEVEL && (delegation === undefined || roleForPath(delegations, path) !== asked)) {
+    throw new FleetError(
+      "fleet/unknown-role",
+      `${name} is not delegated to the role ${asked}: \`skerry keys list\` tells the roles, \`skerry keys add --role ${asked} --paths ${name}\` delegates it`,
+    );
+  }
+  return () => asked;
 }
 
 const SIGNING_REFUSED: ReadonlySet<FleetErrorCode> = new Set([
@@ -143,9 +173,13 @@ function releaseTargets(
 }
 
 /** A version stands for the same bytes forever: devices that have it would not fetch it again. */
-function refuseOtherBytes(targets: Targets, { name, version }: Manifest, { files }: StagedRelease): void {
+function refuseOtherBytes(
+  targets: ReadonlyMap<string, TargetInfo>,
+  { name, version }: Manifest,
+  { files }: StagedRelease,
+): void {
   for (const file of ["component.wasm", "module.toml"] as const) {
-    const listed = targets.targets.get(targetPath(name, version, file));
+    const listed = targets.get(targetPath(name, version, file));
     if (listed?.sha256 === files[file].sha256) continue;
     throw new FleetError(
       "fleet/version-exists",

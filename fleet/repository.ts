@@ -5,7 +5,8 @@
  *     keys/                                       private keys, kept out of git (keys.ts)
  *     pending/                                    roots that wait for signatures (pending-root.ts)
  *     image/     <n>.root.json targets.json snapshot.json timestamp.json   what goes on the wire
- *     director/  the same
+ *                <role>.json                  of delegated targets
+ *     director/  the same, without those
  *     targets/<publisher>/<name>/<version>/       component.wasm component.chunks module.toml
  *                                                 component.blobs: compressed chunks (stage-release.ts)
  */
@@ -64,8 +65,8 @@ export async function findRepositoryFolder(start: string): Promise<string> {
   );
 }
 
-/** The file of a role's metadata; a root's name carries its version. */
-export function metadataFile(folder: string, repository: RepositoryName, role: OnlineRole): string {
+/** The file of a role's metadata, a delegated one's as well; a root's name carries its version. */
+export function metadataFile(folder: string, repository: RepositoryName, role: string): string {
   return join(folder, repository, `${role}.json`);
 }
 

@@ -37,14 +37,19 @@ export interface RootContent {
   readonly names: KeyNames;
 }
 
-/** The names of a root's keys; a key without one is missing in it. */
-export function keyNamesOf({ signedJson }: Pick<ParsedFile<Root>, "signedJson">): KeyNames {
+/** The names of the keys that a root, or targets that delegate, list; a key without one is missing in it. */
+export function keyNamesOf({ signedJson }: Pick<ParsedFile<unknown>, "signedJson">): KeyNames {
   const names = skerryMember(signedJson)["keyNames"];
   if (!isJsonObject(names)) return new Map();
   const entries = Object.entries(names).filter(
     (entry): entry is [string, string] => typeof entry[1] === "string" && isKeyName(entry[1]),
   );
   return new Map(entries);
+}
+
+/** The member that holds names of keys, with what else it held. */
+export function keyNamesMember(base: JsonObject | undefined, names: KeyNames): JsonObject {
+  return { skerry: { ...skerryMember(base ?? {}), keyNames: Object.fromEntries(names) } };
 }
 
 /** The repository that a root says it is of. */
@@ -117,7 +122,10 @@ export function listingRoles(
 /**
  * The key that a person means by its name, its id or the first eight digits of it; throws FleetError "fleet/usage".
  */
-export function findKey({ keys, names }: RootContent, text: string): string | undefined {
+export function findKey(
+  { keys, names }: Pick<RootContent, "keys" | "names">,
+  text: string,
+): string | undefined {
   const isMeant = (keyId: string): boolean =>
     names.get(keyId) === text || (/^[0-9a-f]{8,64}$/.test(text) && keyId.startsWith(text));
   const found = [...keys.keys()].filter(isMeant);

@@ -5,15 +5,16 @@
 
 import { OtaError } from "../ota/errors.ts";
 import { loadTrustedRepository } from "../ota/load-trusted.ts";
-import type { ParsedFile, RepositoryName, RoleName } from "../ota/metadata.ts";
+import type { ParsedFile, RepositoryName, RoleName, Targets } from "../ota/metadata.ts";
 import { parseTargetPath } from "../ota/names.ts";
 import { parseMetadata } from "../ota/parse-metadata.ts";
 import { isSignedBy, nextRoot } from "../ota/root-chain.ts";
 import { createVerifier, type SignatureVerifier } from "../ota/signature.ts";
 import { NOTHING_RECEIVED, type TrustedRepository } from "../ota/trust-state.ts";
 import { verifyRepository } from "../ota/trusted-repository.ts";
+import { tallySignatures } from "../ota/verify-signatures.ts";
 import { FleetError } from "./errors.ts";
-import { isConsistent, loadMetadata, type StoredMetadata } from "./metadata-store.ts";
+import { isConsistent, listedTargetsOf, loadMetadata, type StoredMetadata } from "./metadata-store.ts";
 import { listedFiles, readReleaseBlobs } from "./release-blobs.ts";
 import { REPOSITORY_NAMES, type Repository } from "./repository.ts";
 import { type NextRoot, type SyncItem, type SyncMetadata, type SyncPlan, sha256Hex } from "./sync.ts";
@@ -45,6 +46,13 @@ export async function planSync(repository: Repository, options: PlanOptions = {}
         rightfulVersion(trusted, role, payload, verifier),
       );
     for (const root of stored.roots) roots.push(itemFor(`${root.metadata.version}.root`, "root", root));
+    for (const [role, file] of stored.delegated) {
+      metadata.push(
+        metadataItem(topics.metadata(name, role), file, (payload) =>
+          rightfulDelegatedVersion(stored.targets.metadata, role, payload, verifier),
+        ),
+      );
+    }
     for (const role of ["targets", "snapshot", "timestamp"] as const) {
       metadata.push(itemFor(role, role, stored[role]));
     }
@@ -80,6 +88,22 @@ function rightfulVersion(
   return unlessRefused(() => {
     const file = parseMetadata(repository, role, payload);
     return isSignedBy(root.metadata, role, file, verifier) ? file.metadata.version : undefined;
+  });
+}
+
+/** A role's former keys, and a role that nobody delegates to any more, are nobody's. */
+function rightfulDelegatedVersion(
+  { delegations }: Targets,
+  role: string,
+  payload: Uint8Array,
+  verifier: SignatureVerifier,
+): number | undefined {
+  return unlessRefused(() => {
+    const delegation = delegations?.roles.find(({ name }) => name === role);
+    if (delegations === undefined || delegation === undefined) return undefined;
+    const file = parseMetadata("image", "targets", payload, role);
+    const { kind } = tallySignatures(file, delegations.keys, delegation, verifier);
+    return kind === "met" ? file.metadata.version : undefined;
   });
 }
 
@@ -153,7 +177,7 @@ async function planBlobs(
   only: PlanOptions["release"],
 ): Promise<readonly SyncItem[]> {
   const blobs = new Map<string, SyncItem>();
-  const { targets } = stored.targets.metadata;
+  const targets = listedTargetsOf(stored);
   for (const target of targets.values()) {
     const release = parseTargetPath(target.path);
     if (release?.file !== "component.wasm") continue;

@@ -94,6 +94,7 @@ test("a published release lists its component, chunk list and manifest with leng
     componentBytes: 150_000,
     chunks: result.chunks,
     isNew: true,
+    isComplete: true,
   });
   const { targets } = (await loadMetadata(repository, "image")).targets.metadata;
   for (const file of ["component.wasm", "component.chunks", "module.toml"] as const) {

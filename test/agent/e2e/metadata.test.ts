@@ -3,7 +3,8 @@
  * 1.0.0 runs on and what was trusted stays.
  */
 import test from "ava";
-import { loadMetadata, writeTargets } from "../../../fleet/metadata-store.ts";
+import { loadMetadata } from "../../../fleet/metadata-store.ts";
+import { writeTargets } from "../../../fleet/write-metadata.ts";
 import { targetPath } from "../../../ota/names.ts";
 import { targetInfo } from "../../../ota/sign-metadata.ts";
 import { type Device, SharedDevice } from "./harness.ts";

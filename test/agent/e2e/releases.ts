@@ -1,7 +1,8 @@
 /** Releases of the end-to-end tests: small modules written as text, and whatever else somebody with the signing keys may publish. */
 import type { Rig } from "../../../demo/rig.ts";
 import { assignRelease } from "../../../fleet/assign.ts";
-import { loadMetadata, writeTargets } from "../../../fleet/metadata-store.ts";
+import { loadMetadata } from "../../../fleet/metadata-store.ts";
+import { writeTargets } from "../../../fleet/write-metadata.ts";
 import { MAX_CHUNK_BYTES } from "../../../ota/limits.ts";
 import { type ReleaseFile, targetPath } from "../../../ota/names.ts";
 import { targetInfo } from "../../../ota/sign-metadata.ts";

@@ -176,6 +176,16 @@ export class Thief {
     await this.put(`${name}/targets`, await this.#sign(targetsJson({ ...fields, targets })));
   }
 
+  /** Writes a delegated role's targets. */
+  async publishRole(role: string, targets: readonly TargetInfo[]): Promise<void> {
+    const file = (await this.stored("image")).delegated.get(role);
+    const version = (file?.metadata.version ?? 0) + 1;
+    await this.put(
+      `image/${role}`,
+      await this.#sign(targetsJson({ version, expiresMs: Date.now() + YEAR_MS, targets })),
+    );
+  }
+
   /** Writes a root with these changes after the newest one. */
   async publishRoot(name: RepositoryName, change: (signed: JsonObject) => JsonObject): Promise<void> {
     const root = (await this.stored(name)).roots.at(-1);
