@@ -26,7 +26,7 @@ Chooses who runs a release: a share of a group, or one device. Raising the perce
 adds devices.
 
   --group NAME           default "default"
-  --percent N            share of the group's devices, 0 to 100; default 100
+  --percent N            share of the group's devices, 0 to 100 (5 or 5%); default 100
   --device ID            pin one device; a pin goes before any group
   --unpin                drop the device's pin, so that it follows its groups again
   --no-sync              change the folder only
@@ -82,10 +82,10 @@ function audienceOf(call: CommandCall): Audience {
   const group = call.text("group");
   const percent = call.text("percent");
   if (device === undefined) {
-    if (percent !== undefined && !/^[0-9]{1,3}$/.test(percent)) {
+    if (percent !== undefined && !/^[0-9]{1,3} ?%?$/.test(percent)) {
       throw new FleetError("fleet/usage", `--percent ${percent}: a whole number from 0 to 100 is expected`);
     }
-    return { kind: "group", group: group ?? "default", percent: Number(percent ?? "100") };
+    return { kind: "group", group: group ?? "default", percent: Number.parseInt(percent ?? "100", 10) };
   }
   if (group !== undefined || percent !== undefined) {
     throw new FleetError("fleet/usage", "--device goes without --group and --percent");

@@ -24,12 +24,12 @@ export function roleForPath(delegations: Delegations | undefined, path: string):
   return delegations?.roles.find((delegation) => includesPath(delegation, path))?.name ?? TOP_LEVEL;
 }
 
-/** Every target that devices find, by path: the top-level ones first, then by delegation, each for what it covers. */
+/** Every target that devices find, sorted by path: what the top level lists, otherwise a delegation, each for what it covers. */
 export function listedTargets(topLevel: Targets, delegated: DelegatedFiles): ReadonlyMap<string, TargetInfo> {
   const roles = topLevel.delegations?.roles ?? [];
   const files = [topLevel, ...roles.flatMap(({ name }) => delegated.get(name)?.metadata ?? [])];
   const listed = new Map<string, TargetInfo>();
-  for (const path of files.flatMap(({ targets }) => [...targets.keys()])) {
+  for (const path of files.flatMap(({ targets }) => [...targets.keys()]).toSorted()) {
     const target = topLevel.targets.get(path) ?? findBelow(roles, delegated, path);
     if (target !== undefined) listed.set(path, target);
   }

@@ -95,7 +95,7 @@ test("a session: create, publish, assign, refresh, sync, devices", async (t) => 
   t.is(published.exitCode, 0, published.err);
   t.regex(published.out, /acme\/thermo@1\.0\.0: release 1, 150,000 bytes in 9 chunks/);
   t.regex(published.out, /11 of 11 blobs new to it/);
-  const assigned = await run(["assign", "acme/thermo@1.0.0", "--percent", "25"], { env });
+  const assigned = await run(["assign", "acme/thermo@1.0.0", "--percent", "25%"], { env });
   t.regex(assigned.out, /acme\/thermo@1\.0\.0: assigned to 25 % of group default/);
   t.regex((await run(["refresh"], { env })).out, /nothing is near its expiry/);
   t.regex(

@@ -232,7 +232,7 @@ test("targets that outgrow a message are refused with the command that helps, an
   const after = await loadMetadata(repository, "image");
   t.is(after.targets.metadata.targets.size, 0);
   t.is(after.delegated.size, 16);
-  t.deepEqual(new Set(listedTargetsOf(after).keys()), new Set(before.keys()));
+  t.deepEqual([...listedTargetsOf(after).keys()], [...before.keys()]);
   for (const path of before.keys()) t.is((await find(repository, path)).kind, "found", path);
   t.is((await publishNext("2.0.0")).isNew, true);
   t.is((await find(repository, "acme/thermo/2.0.0/module.toml")).kind, "found");

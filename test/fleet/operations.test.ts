@@ -15,7 +15,7 @@ import { componentBytes, manifestText, temporaryFolder } from "./fixture.ts";
 
 const DOCUMENT = await readFile(new URL("../../docs/OPERATIONS.md", import.meta.url), "utf8");
 const SKERRY = fileURLToPath(new URL("../../skerry.js", import.meta.url));
-const KEEPERS = ["anna", "bo", "chris", "dora", "new-anna", "release", "backup"];
+const KEEPERS = ["anna", "bo", "chris", "dora", "new-anna", "acme", "release", "backup"];
 const CEREMONY = "The ceremony";
 
 interface Section {
@@ -70,6 +70,8 @@ test("the page has the ceremony, the four thefts and what is done every day", (t
       "Keepers who do not meet",
       "Rotating a key",
       "Other keepers, another threshold",
+      "A team of publishers",
+      "Many releases",
       "An online key is stolen",
       "The targets key is stolen",
       "One root key is stolen",
