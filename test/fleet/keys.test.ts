@@ -571,7 +571,9 @@ test("init --from: a new repository with other keys goes on with settings, relea
     );
   }
   const { blobs } = await planSync(repository);
-  t.is((await Promise.all(blobs.map((blob) => blob.load()))).length, 6);
+  const digests = (plan: typeof blobs): readonly string[] => plan.map(({ sha256 }) => sha256);
+  t.deepEqual(digests(blobs), digests((await planSync(old)).blobs));
+  t.true((await Promise.all(blobs.map((blob) => blob.load()))).length > 0);
   t.is((await publish(repository, { version: "1.2.0" })).release, 3);
   const both = await run(["keys", "init", `${folder}-2`, "--from", old.folder, "--fleet", "north"]);
   t.is(both.exitCode, 2);
