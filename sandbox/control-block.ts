@@ -8,6 +8,7 @@
  */
 
 import { MAX_REPLY_BYTES } from "./limits.ts";
+import { monotonicMs } from "./monotonic-time.ts";
 
 const HEADER_WORDS = 8;
 const WAKE_COUNT = 0;
@@ -94,7 +95,7 @@ export class WorkerControl {
     return this.#reply.slice(0, Atomics.load(this.#words, REPLY_LENGTH));
   }
 
-  /** Blocks this thread until `performance.now()` reaches `deadlineMs` or a stop is requested. */
+  /** Blocks this thread until `monotonicMs()` reaches `deadlineMs` or a stop is requested. */
   sleepUntil(deadlineMs: number): void {
     this.#waitUntil(() => false, deadlineMs);
   }
@@ -103,7 +104,7 @@ export class WorkerControl {
     Atomics.store(this.#words, WAITING, 1);
     for (;;) {
       const wakeCount = Atomics.load(this.#words, WAKE_COUNT);
-      const remainingMs = deadlineMs - performance.now();
+      const remainingMs = deadlineMs - monotonicMs();
       if (arrived() || this.stopRequested() || remainingMs <= 0) {
         break;
       }

@@ -2,6 +2,7 @@
 
 import type { LimitCode } from "./errors.ts";
 import { LIMIT_REPORT_PAUSE_MS } from "./limits.ts";
+import { monotonicMs } from "./monotonic-time.ts";
 
 export class LimitReports<Code extends LimitCode = LimitCode> {
   readonly #tell: (code: Code, message: string) => void;
@@ -12,7 +13,7 @@ export class LimitReports<Code extends LimitCode = LimitCode> {
   }
 
   report(code: Code, message: string): void {
-    const nowMs = performance.now();
+    const nowMs = monotonicMs();
     const toldMs = this.#toldMs.get(code);
     if (toldMs === undefined || nowMs - toldMs >= LIMIT_REPORT_PAUSE_MS) {
       this.#toldMs.set(code, nowMs);

@@ -90,7 +90,7 @@ export class ModuleSession {
     return { head: reply.head as HostReply, payload: reply.payload };
   }
 
-  /** Blocks this worker until `performance.now()` reaches `deadlineMs`; a stop meanwhile ends the guest. */
+  /** Blocks this worker until `monotonicMs()` reaches `deadlineMs`; a stop meanwhile ends the guest. */
   sleepUntil(deadlineMs: number): void {
     this.#reportFullMemory();
     this.#control.sleepUntil(deadlineMs);

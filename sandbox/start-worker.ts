@@ -14,6 +14,8 @@ export function createWorker(
 ): Worker {
   // Workers made from now on have `gc`; theirs is JavaScript's, which a guest does not see.
   setFlagsFromString("--expose-gc");
+  // Between the interpreter and the optimising compilers: its code of functions that run a few dozen times is 0.4 MiB of a worker.
+  setFlagsFromString("--no-sparkplug");
   return new Worker(workerUrl(), {
     workerData: controlMemory,
     env: {},

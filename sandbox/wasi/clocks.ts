@@ -2,6 +2,7 @@
 
 import { wallClock } from "../../node_modules/@bytecodealliance/preview2-shim/dist/browser/clocks.js";
 import type { ModuleSession } from "../module-session.ts";
+import { monotonicMs, monotonicNs } from "../monotonic-time.ts";
 import type { Pollable, Polling } from "./poll.ts";
 
 const NS_PER_MS = 1_000_000;
@@ -21,12 +22,12 @@ export function createClocks(
     monotonicClock: {
       now() {
         session.enterHost();
-        return BigInt(Math.round(performance.now() * NS_PER_MS));
+        return monotonicNs();
       },
-      resolution: () => 1000n,
+      resolution: () => 1n,
       subscribeInstant: (whenNs) => polling.timer(Number(whenNs) / NS_PER_MS),
       // A duration that lies beyond the clock's range becomes a timer that never fires, not one that wraps around.
-      subscribeDuration: (durationNs) => polling.timer(performance.now() + Number(durationNs) / NS_PER_MS),
+      subscribeDuration: (durationNs) => polling.timer(monotonicMs() + Number(durationNs) / NS_PER_MS),
     },
     wallClock: {
       now() {

@@ -14,6 +14,7 @@ import {
 import { ioErrorCreate } from "../../node_modules/@bytecodealliance/preview2-shim/dist/browser/io.js";
 import { MAX_STDIN_BYTES, MAX_STDIN_WAIT_MS } from "../limits.ts";
 import type { ModuleSession } from "../module-session.ts";
+import { monotonicMs } from "../monotonic-time.ts";
 import type { Polling, Source } from "./poll.ts";
 import type { StandardStreams } from "./stdio.ts";
 import { createInputStream, createOutputStream, type OutputStream } from "./streams.ts";
@@ -91,7 +92,7 @@ class StandardInput implements Source {
   }
 
   wait(deadlineMs: number): void {
-    const remainingMs = Math.max(0, Math.ceil(deadlineMs - performance.now()));
+    const remainingMs = Math.max(0, Math.ceil(deadlineMs - monotonicMs()));
     this.#ask(Math.min(remainingMs, MAX_STDIN_WAIT_MS));
   }
 
@@ -121,7 +122,7 @@ function writeAll(session: ModuleSession, descriptor: number, bytes: Uint8Array)
       if (codeOf(error) !== "EAGAIN") {
         throw { tag: "last-operation-failed", val: ioErrorCreate(String(error)) };
       }
-      session.sleepUntil(performance.now() + FULL_PIPE_PAUSE_MS);
+      session.sleepUntil(monotonicMs() + FULL_PIPE_PAUSE_MS);
     }
   }
 }

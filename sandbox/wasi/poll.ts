@@ -8,6 +8,7 @@
 
 import { poll, pollableCreate } from "../../node_modules/@bytecodealliance/preview2-shim/dist/browser/io.js";
 import type { ModuleSession } from "../module-session.ts";
+import { monotonicMs } from "../monotonic-time.ts";
 
 export type Pollable = ReturnType<typeof pollableCreate>;
 
@@ -19,13 +20,13 @@ interface PollInterface {
 /** Something that becomes ready by itself, and how to wait for it. */
 export interface Source {
   ready(): boolean;
-  /** Blocks until it is ready or `performance.now()` reaches `deadlineMs`; may come back earlier. */
+  /** Blocks until it is ready or `monotonicMs()` reaches `deadlineMs`; may come back earlier. */
   wait(deadlineMs: number): void;
 }
 
 export interface Polling {
   readonly poll: PollInterface;
-  /** A pollable that is ready when `performance.now()` has reached `deadlineMs`. */
+  /** A pollable that is ready when `monotonicMs()` has reached `deadlineMs`. */
   timer(deadlineMs: number): Pollable;
   /** A pollable of what never has to be waited for. */
   always(): Pollable;
@@ -38,7 +39,7 @@ export function createPolling(session: ModuleSession): Polling {
   const sources = new WeakMap<Pollable, Source>();
 
   function timer(deadlineMs: number): Pollable {
-    const pollable = create(() => performance.now() >= deadlineMs);
+    const pollable = create(() => monotonicMs() >= deadlineMs);
     deadlines.set(pollable, deadlineMs);
     return pollable;
   }

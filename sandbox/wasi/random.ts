@@ -1,13 +1,10 @@
 /** `wasi:random` (WASI 0.2): the kernel's randomness, a bounded piece at a time. */
 
-import {
-  insecureSeed,
-  random,
-} from "../../node_modules/@bytecodealliance/preview2-shim/dist/browser/random.js";
 import { formatSize } from "../component/sizes.ts";
 import { SandboxError } from "../errors.ts";
 import { MAX_RANDOM_BYTES } from "../limits.ts";
 import type { ModuleSession } from "../module-session.ts";
+import { randomBytes } from "./entropy.ts";
 
 export function createRandom(session: ModuleSession) {
   function bytes(length: bigint): Uint8Array {
@@ -19,15 +16,16 @@ export function createRandom(session: ModuleSession) {
         `the module asked for ${formatSize(Number(length))} of random bytes at once; ${formatSize(MAX_RANDOM_BYTES)} are the most`,
       );
     }
-    return random.getRandomBytes(length);
+    return randomBytes(Number(length));
   }
   function u64(): bigint {
     session.enterHost();
-    return random.getRandomU64();
+    return Buffer.from(randomBytes(8)).readBigUInt64LE();
   }
+  let seed: readonly [bigint, bigint] | undefined;
   return {
     random: { getRandomBytes: bytes, getRandomU64: u64 },
     insecure: { getInsecureRandomBytes: bytes, getInsecureRandomU64: u64 },
-    insecureSeed,
+    insecureSeed: { insecureSeed: () => (seed ??= [u64(), u64()]) },
   };
 }

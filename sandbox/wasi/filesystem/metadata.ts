@@ -1,8 +1,8 @@
 /** `wasi:filesystem/types`: `descriptor-stat`, `descriptor-type`, timestamps and `metadata-hash` (WASI 0.2). */
 
-import { createHash, randomBytes } from "node:crypto";
 import type { BigIntStats, Dirent } from "node:fs";
 import { MAX_EXACT_TIMES } from "../../limits.ts";
+import { randomBytes } from "../entropy.ts";
 import { FilesystemError } from "./error-code.ts";
 
 export type DescriptorType =
@@ -84,7 +84,7 @@ function newTime(currentNs: bigint, wanted: NewTimestamp): bigint {
     case "no-change":
       return currentNs;
     case "now":
-      return BigInt(Math.round((performance.timeOrigin + performance.now()) * NS_PER_MS));
+      return BigInt(Date.now() * NS_PER_MS);
     case "timestamp": {
       const { seconds, nanoseconds } = wanted.val;
       if (nanoseconds >= NS_PER_SECOND) throw new FilesystemError("invalid");
@@ -141,8 +141,14 @@ export function identity({ dev, ino }: BigIntStats): string {
 /** Hashes with a key of this process, so that nobody computes device and inode numbers from one. */
 const hashKey = randomBytes(16);
 
+/** The lower half is the file's own for as long as it is there: libc makes the inode's number of it. The upper half changes with the file. */
 export function metadataHash(stats: BigIntStats, times: Times): { lower: bigint; upper: bigint } {
-  const facts = [identity(stats), stats.size, times.modificationNs].join(" ");
-  const digest = createHash("sha256").update(hashKey).update(facts).digest();
-  return { lower: digest.readBigUInt64LE(0), upper: digest.readBigUInt64LE(8) };
+  const file = identity(stats);
+  return { lower: keyedHash(file), upper: keyedHash([file, stats.size, times.modificationNs].join(" ")) };
+}
+
+/** Many a module opens no file: `node:crypto` is loaded when one is looked at. */
+function keyedHash(text: string): bigint {
+  const { createHash } = process.getBuiltinModule("node:crypto");
+  return createHash("sha256").update(hashKey).update(text).digest().readBigUInt64LE();
 }

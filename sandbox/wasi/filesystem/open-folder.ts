@@ -6,6 +6,7 @@ import { SandboxError } from "../../errors.ts";
 import { MAX_FOLDER_DEPTH_LEVELS, MAX_OPEN_FILES, WRITTEN_BURST_BYTES } from "../../limits.ts";
 import type { ModuleSession } from "../../module-session.ts";
 import type { ModuleFolder } from "../../module-spec.ts";
+import { monotonicMs } from "../../monotonic-time.ts";
 import { TokenBucket } from "../../token-bucket.ts";
 import type { Polling } from "../poll.ts";
 import { depthBelow } from "./depth.ts";
@@ -26,7 +27,7 @@ export class FilesystemContext {
     this.session = session;
     this.polling = polling;
     this.#writtenBytesPerSecond = writtenBytesPerSecond;
-    this.#writtenBytes = new TokenBucket(writtenBytesPerSecond, WRITTEN_BURST_BYTES, performance.now());
+    this.#writtenBytes = new TokenBucket(writtenBytesPerSecond, WRITTEN_BURST_BYTES, monotonicMs());
   }
 
   /** Does one call of the guest's. @throws FilesystemError for what the system refuses */
@@ -55,7 +56,7 @@ export class FilesystemContext {
 
   /** Waits until as many bytes may be written; a stop meanwhile ends the guest. */
   waitToWrite(bytes: number): void {
-    const nowMs = performance.now();
+    const nowMs = monotonicMs();
     const waitMs = this.#writtenBytes.reserve(bytes, nowMs);
     if (waitMs === 0) return;
     this.session.limited(
