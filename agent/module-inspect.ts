@@ -27,6 +27,8 @@ interface Inspection {
   readonly world: World | null;
   readonly imports: readonly InspectedImport[];
   readonly exports: readonly { readonly name: string; readonly functions: readonly string[] }[];
+  /** Functions that this version of Skerry does not have, or has with other types: the component would be refused. */
+  readonly misfits: readonly string[];
   readonly coreModules: readonly InspectedModule[];
   /** Sum of the memories' minima, and of their maxima if all of them have one. */
   readonly memory: { readonly minimumBytes: number; readonly maximumBytes: number | null };
@@ -82,6 +84,8 @@ async function inspect(path: string): Promise<Inspection> {
   const { readComponentFile } = await import("../sandbox/strip.ts");
   const component = compileComponent(await readComponentFile(path));
   checkCoreModules(component);
+  const { findMisfits } = await import("../sandbox/signatures/check.ts");
+  const misfits = await findMisfits(component.definition);
   const { imports, exports } = component.description;
   const modules = coreModules(component.definition).map(({ bytes, memories }) => ({
     sizeBytes: bytes.byteLength,
@@ -98,6 +102,7 @@ async function inspect(path: string): Promise<Inspection> {
     world,
     imports: imports.map(({ name, functions }) => ({ name, functions, supply: supplyOf(name) })),
     exports: exports.map(({ name, functions }) => ({ name, functions })),
+    misfits: misfits.map(({ message }) => message),
     coreModules: modules,
     memory,
     ...grantsOf(imports, exports, world, memory.minimumBytes),
@@ -159,7 +164,8 @@ function grantsOf(
 }
 
 function textOf(inspection: Inspection): string {
-  const { file, sizeBytes, world, imports, exports, coreModules, memory, manifest, policy } = inspection;
+  const { file, sizeBytes, world, imports, exports, misfits, coreModules, memory, manifest, policy } =
+    inspection;
   const modules = coreModules.map(({ sizeBytes: bytes }) => formatSize(bytes)).join(", ");
   const maximum = memory.maximumBytes === null ? "no maximum" : `at most ${formatSize(memory.maximumBytes)}`;
   return [
@@ -173,6 +179,7 @@ function textOf(inspection: Inspection): string {
     "exports",
     ...exports.flatMap(({ name, functions }) => listed(name, functions, "")),
     "",
+    ...(misfits.length === 0 ? [] : ["would be refused, since it", ...misfits.map((one) => `  ${one}`), ""]),
     "module.toml needs, with names of the device's policy",
     "",
     indented(manifest),

@@ -2,7 +2,7 @@
  * The staging check: whether a release can run on this device, decided before a line of it runs.
  *
  * Its manifest's requests against the policy, its component against the binary format and the validation rules, its imports against
- * what is granted, its exports against its world. Loads the component's code sections only, and drops them when it is done.
+ * what is granted, its exports against its world, the types of both against the host's. Loads the component's code sections only, and drops them when it is done.
  */
 import { decideGrants, type GrantDecision, type GrantRequest, grantedCodeBytes } from "../devices/grants.ts";
 import type { DevicePolicy } from "../devices/policy.ts";
@@ -14,6 +14,7 @@ import { ComponentError, type ComponentErrorCode } from "../sandbox/component/er
 import { checkCoreModules, compileComponent, componentCodeBytes } from "../sandbox/component/index.ts";
 import { checkExports, hasExport, planImports } from "../sandbox/imports.ts";
 import type { ModuleGrants } from "../sandbox/module-spec.ts";
+import type { Misfit } from "../sandbox/signatures/check.ts";
 import { readComponentFile } from "../sandbox/strip.ts";
 import { MAX_STAGED_COMPONENT_BYTES, STAGED_SLACK_BYTES } from "./limits.ts";
 
@@ -25,7 +26,7 @@ export async function checkStaged(
 ): Promise<void> {
   const name = `${manifest.name}@${manifest.version}`;
   const decision = decideGrants(policy, manifest.name, manifest.request);
-  const description = await describe(name, componentPath, {
+  const { description, misfit } = await examine(name, componentPath, {
     codeBytes: grantedCodeBytes(policy, manifest.name),
     memoryBytes: manifest.request.memoryBytes,
   });
@@ -38,6 +39,7 @@ export async function checkStaged(
       `${name} does not export ${missing}, which the world "${manifest.world}" of its manifest demands: correct the manifest or the build`,
     );
   }
+  if (misfit !== undefined) throw refusal(`stage/${misfit.kind}`, `${name} ${misfit.message}`);
   if (
     manifest.request.subscribe.length > 0 &&
     !hasExport(description.exports, "skerry:module/message-handler")
@@ -50,11 +52,11 @@ export async function checkStaged(
 }
 
 /** @param room what the module may have of code, and of memory, which its data has to fit in */
-async function describe(
+async function examine(
   name: string,
   componentPath: string,
   room: { readonly codeBytes: number; readonly memoryBytes: number },
-): Promise<ComponentDescription> {
+): Promise<{ readonly description: ComponentDescription; readonly misfit: Misfit | undefined }> {
   // Neither more than the module could ever use, nor more than a device can hold.
   const maxBytes = Math.min(
     room.codeBytes + room.memoryBytes + STAGED_SLACK_BYTES,
@@ -64,7 +66,9 @@ async function describe(
     const component = compileComponent(await readComponentFile(componentPath, { maxBytes }));
     requireCodeWithin(name, componentCodeBytes(component), room.codeBytes);
     checkCoreModules(component);
-    return component.description;
+    const { findMisfits } = await import("../sandbox/signatures/check.ts");
+    const [misfit] = await findMisfits(component.definition);
+    return { description: component.description, misfit };
   } catch (error) {
     if (!(error instanceof ComponentError)) throw error;
     throw refusal(STAGE_CODES[error.code], `${name}: ${error.message}`, error);

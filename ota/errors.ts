@@ -61,7 +61,9 @@ export type StageErrorCode =
   | "stage/component-invalid"
   | "stage/import-not-granted"
   | "stage/import-unknown"
+  | "stage/import-type-mismatch"
   | "stage/export-missing"
+  | "stage/export-type-mismatch"
   | "stage/memory-exceeds-grant"
   /** Its component has more code than the policy grants it. */
   | "stage/code-exceeds-grant"

@@ -44,6 +44,10 @@ export type SandboxErrorCode =
   | "sandbox/import-not-granted"
   /** The component imports something that this host does not have. */
   | "sandbox/import-unknown"
+  /** The component imports a function of this host's with another type than the host's. */
+  | "sandbox/import-type-mismatch"
+  /** The component exports a function that the host calls with another type than the host's. */
+  | "sandbox/export-type-mismatch"
   /** The component lacks an export that its world demands. */
   | "sandbox/export-missing"
   /** A reactor's `init` answered with an error. */

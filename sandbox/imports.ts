@@ -124,6 +124,12 @@ export function exportName(exports: readonly Named[], wanted: ExportedInterface)
   return exports.find(({ name }) => withoutVersion(name) === wanted)?.name;
 }
 
+/** The interface that a host calls which an export's name stands for, whatever its compatible version, or undefined. */
+export function exportedInterface(name: string): ExportedInterface | undefined {
+  const wanted = withoutVersion(name);
+  return EXPORTED_INTERFACES.find((one) => one === wanted);
+}
+
 /** The interface of this host that an import's name stands for, whatever its compatible version, or undefined. */
 export function hostInterface(name: string): HostInterface | undefined {
   const wanted = withoutVersion(name);

@@ -34,6 +34,7 @@ export async function loadModule(session: ModuleSession, start: WorkerStart): Pr
   const { imports, exports } = component.description;
   requireImports(imports, start);
   requireExports(exports, start);
+  if (start.isValidated !== true) await requireTypes(component, start);
   const wasi = await loadWasi(session, start, imports);
   const { createDeviceImports } = await import("./device-imports.ts");
   const interfaces = { ...wasi.interfaces, ...createDeviceImports(session, start.grants) };
@@ -111,6 +112,13 @@ function requireExports(exports: readonly Named[], start: WorkerStart): void {
       `${start.name} does not export ${missing.join(", ")}, which the world ${start.world} demands`,
     );
   }
+}
+
+/** Part of the staging check, for a component that did not go through it. */
+async function requireTypes(component: Component, start: WorkerStart): Promise<void> {
+  const { findMisfits } = await import("./signatures/check.ts");
+  const [first] = await findMisfits(component.definition);
+  if (first !== undefined) throw new SandboxError(`sandbox/${first.kind}`, `${start.name} ${first.message}`);
 }
 
 async function loadWasi(

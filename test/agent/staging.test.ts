@@ -93,6 +93,32 @@ test("a reactor that asks for messages and has no function for them is refused b
   await t.notThrowsAsync(checkStaged(manifest, taking, granting));
 });
 
+test("an import with another type than the host's is refused by the function's name", async (t) => {
+  const manifest = { ...MANIFEST, request: { ...MANIFEST.request, publish: ["telemetry/#"] } } as const;
+  const granting = policy(DEFAULT_CODE_BYTES);
+  const [grant] = granting.grants;
+  const grants = grant === undefined ? [] : [{ ...grant, publish: ["telemetry/#"] }];
+  const messaging = (payload: string) => `(component
+    (import "skerry:module/messaging@0.1.0" (instance
+      (type $codes (enum "not-granted" "invalid-topic" "too-large" "rate-limited" "unavailable"))
+      (export "error-code" (type $code (eq $codes)))
+      (export "publish" (func (param "topic" string) (param "payload" ${payload}) (result (result (error $code)))))))
+    (core module $m (func (export "run") (result i32) (i32.const 0)))
+    (core instance $i (instantiate $m))
+    (func $run (result (result)) (canon lift (core func $i "run")))
+    (instance $exported (export "run" (func $run)))
+    (export "wasi:cli/run@0.2.4" (instance $exported)))`;
+  const wrong = await componentFile(messaging("string"));
+  await t.throwsAsync(checkStaged(manifest, wrong, { ...granting, grants }), {
+    code: "stage/import-type-mismatch",
+    message:
+      /^acme\/large@1\.0\.0 imports publish of skerry:module\/messaging@0\.1\.0 .*parameter "payload": expected list, found primitive/,
+  });
+  await t.notThrowsAsync(
+    checkStaged(manifest, await componentFile(messaging("(list u8)")), { ...granting, grants }),
+  );
+});
+
 function leb128(value: number): number[] {
   const bytes: number[] = [];
   for (let rest = value; ; rest = Math.floor(rest / 128)) {

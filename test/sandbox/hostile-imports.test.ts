@@ -1,4 +1,7 @@
-/** What a module may name in its imports without reaching anything of the host but what the interface has. */
+/**
+ * What a module may name in its imports without reaching anything of the host but what the interface has. The check of their types refuses all of
+ * them at staging; here they come to a worker that takes them for staged.
+ */
 
 import test from "ava";
 import { componentFile } from "../support/modules.ts";
@@ -70,7 +73,10 @@ const DECLARATIONS: Readonly<Record<string, string>> = {
 
 for (const [what, declarations] of Object.entries(DECLARATIONS)) {
   test(`an import can't name ${what}`, async (t) => {
-    const { module } = startRecorded({ componentPath: await componentFile(withSensors(declarations)) });
+    const componentPath = await componentFile(withSensors(declarations));
+    const checked = startRecorded({ componentPath });
+    t.regex(JSON.stringify(await checked.module.done), /"sandbox\/import-(unknown|type-mismatch)"/);
+    const { module } = startRecorded({ componentPath, isValidated: true });
     const end = await module.done;
     t.like(end, { kind: "failed", code: "sandbox/component-refused" });
     t.regex(end.kind === "failed" ? end.message : "", /component\/import-missing: .*skerry:device\/sensor/);
@@ -78,12 +84,15 @@ for (const [what, declarations] of Object.entries(DECLARATIONS)) {
 }
 
 test("sensors that a component makes by itself count as open ones", async (t) => {
-  const { module } = startRecorded({ componentPath: await componentFile(MANY_SENSORS) });
+  const { module } = startRecorded({ componentPath: await componentFile(MANY_SENSORS), isValidated: true });
   t.like(await module.done, { kind: "failed", code: "limit/handles" });
 });
 
 test("a component can't make itself a descriptor of one of the process's files", async (t) => {
-  const { module } = startRecorded({ componentPath: await componentFile(FORGED_DESCRIPTOR) });
+  const { module } = startRecorded({
+    componentPath: await componentFile(FORGED_DESCRIPTOR),
+    isValidated: true,
+  });
   const end = await module.done;
   t.is(end.kind, "failed");
   t.regex(JSON.stringify(end), /a descriptor is opened in a granted folder/);
