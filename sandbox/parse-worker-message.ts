@@ -49,6 +49,8 @@ const REPORTABLE_CODES: readonly SandboxErrorCode[] = [
   "sandbox/component-refused",
   "sandbox/import-not-granted",
   "sandbox/import-unknown",
+  "sandbox/import-type-mismatch",
+  "sandbox/export-type-mismatch",
   "sandbox/export-missing",
   "sandbox/init-failed",
   "sandbox/folder-unusable",

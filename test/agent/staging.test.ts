@@ -112,7 +112,7 @@ test("an import with another type than the host's is refused by the function's n
   await t.throwsAsync(checkStaged(manifest, wrong, { ...granting, grants }), {
     code: "stage/import-type-mismatch",
     message:
-      /^acme\/large@1\.0\.0 imports publish of skerry:module\/messaging@0\.1\.0 .*parameter "payload": expected list, found primitive/,
+      /^acme\/large@1\.0\.0 imports publish of skerry:module\/messaging@0\.1\.0 .*parameter "payload": expected list, found string/,
   });
   await t.notThrowsAsync(
     checkStaged(manifest, await componentFile(messaging("(list u8)")), { ...granting, grants }),

@@ -153,7 +153,7 @@ const cases: readonly (readonly [rule: string, definitions: string, expected: Re
     (func $run (result u32) (canon lift (core func $i "run")))
     (instance $exported (export "run" (func $run)))
     (export "wasi:cli/run@0.2.4" (instance $exported))`,
-    /^export-type-mismatch: exports run of wasi:cli\/run@0\.2\.4 with another type than this agent has: expected result, found primitive/,
+    /^export-type-mismatch: exports run of wasi:cli\/run@0\.2\.4 with another type than this agent has: expected result, found u32/,
   ],
 ];
 

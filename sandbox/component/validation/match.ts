@@ -18,6 +18,7 @@ import type {
   ResourceType,
   StaticCase,
   StaticField,
+  ValueShape,
   ValueType,
 } from "./static-types.ts";
 import { freshComponent, freshInstance } from "./substitute.ts";
@@ -209,7 +210,7 @@ export class Matcher {
     ) {
       return this.#resource(found.resource, wanted.resource);
     }
-    return `expected ${wanted.kind}, found ${found.kind}`;
+    return `expected ${nameOf(wanted)}, found ${nameOf(found)}`;
   }
 
   #elements(actual: readonly ValueType[], expected: readonly ValueType[]): Mismatch {
@@ -257,6 +258,10 @@ export class Matcher {
     }
     return undefined;
   }
+}
+
+function nameOf(shape: ValueShape): string {
+  return shape.kind === "primitive" ? shape.primitive : shape.kind;
 }
 
 function sameLabels(left: readonly string[], right: readonly string[]): boolean {
