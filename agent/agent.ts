@@ -21,6 +21,7 @@ import type { ModuleLimits } from "../sandbox/module-spec.ts";
 import { readClock } from "./clock.ts";
 import { answerCommand } from "./commands.ts";
 import { type AgentConfig, loadConfig } from "./config.ts";
+import { beginRun } from "./crash-loop.ts";
 import { messageOf } from "./errors.ts";
 import { routeMessages } from "./incoming-messages.ts";
 import { createLink } from "./link.ts";
@@ -173,13 +174,16 @@ async function startOn(
   }
   log("info", `agent ${VERSION}, device ${settings.deviceId} of fleet ${settings.fleet}`);
   reports.stateChanged();
-  installer.start();
+  const run = await beginRun(store);
+  if (run.problem !== undefined) reports.failed(run.problem);
+  installer.start(run.startDelayMs);
   link.start();
 
   const stop = async (): Promise<void> => {
     await watch.stop();
     await installer.stop();
     router.close();
+    await run.end();
     await devices.close();
     reports.flushState();
     await link.stop();

@@ -65,6 +65,8 @@ export type AgentOwnErrorCode =
   | "agent/already-running"
   /** A defect of the agent: please report it. */
   | "agent/internal"
+  /** The agent keeps dying soon after its start, perhaps by a module: they start later. */
+  | "agent/crash-loop"
   /** A message on the command topic that is no command. */
   | "agent/command-malformed"
   /** The module named in a command can't be restarted now. */

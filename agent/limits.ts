@@ -166,3 +166,13 @@ export const RUN_STOP_GRACE_MS = 500;
  */
 export const MAX_STAGED_COMPONENT_BYTES = 16 * 1024 * 1024;
 export const STAGED_SLACK_BYTES = 512 * 1024;
+
+/** Runs of the agent in a row, ended unasked, after which modules start later. */
+export const CRASH_LOOP_RUNS = 4;
+
+/** How much later, in milliseconds: time to connect and to hear of another version. Doubles with each further run. */
+export const CRASH_LOOP_DELAY_MIN_MS = 60_000;
+export const CRASH_LOOP_DELAY_MAX_MS = 15 * 60 * 1_000;
+
+/** An agent that ran this long with its modules, in milliseconds, is not one that dies at its start. */
+export const LASTING_RUN_MS = 60_000;

@@ -3,9 +3,10 @@
  * `{"checksum","counter","data"}`. A write replaces the older one (new file, fsync, rename, fsync of the folder),
  * so that the newer stays whole until the write is durable; a read takes the valid one with the higher counter.
  *
- * A generation that is cut short, empty or altered is passed over for the other one. Only a folder that holds neither is
- * a first start: where files exist and none is valid the adapter refuses, since starting empty would forget which
- * versions a device may run, and with them the protection against going back.
+ * A generation that is cut short, empty or altered is passed over for the other one. Where files exist and none is valid, which no power cut
+ * does but dying flash, they are put aside (`state.0.json.damaged`) and it starts empty: a device that fetches again what it is assigned is
+ * better off than one whose agent does not start. What protects it against going back must not lie here alone (it lies in `trust/`).
+ * What is intact and yet not the format is refused: an agent's mistake, or a newer agent's state.
  */
 
 import { createHash } from "node:crypto";
@@ -19,6 +20,9 @@ import { isCount, isObject } from "./release.ts";
 
 const SLOTS = [0, 1] as const;
 type Slot = (typeof SLOTS)[number];
+
+/** Damaged files are kept for whoever wants to know what happened to them. */
+const DAMAGED_SUFFIX = ".damaged";
 
 type Generation =
   | { readonly kind: "absent"; readonly slot: Slot }
@@ -38,7 +42,7 @@ export type DurableAdapterOptions<T extends Versioned> = {
   readonly schema: number;
   /** Narrows stored data; gives undefined for what it can't be. */
   readonly parse: (data: unknown) => T | undefined;
-  /** Told of a generation that was passed over. */
+  /** Told of a generation that was passed over, and of a state that was lost with both. */
   readonly onDamage?: (message: string) => void;
 };
 
@@ -51,9 +55,9 @@ export class DurableAdapter<T extends Versioned> implements Adapter<T> {
   }
 
   /**
-   * The newest valid generation, null at the first start. Must have succeeded before a write.
+   * The newest valid generation, null at the first start and where none is valid. Must have succeeded before a write.
    *
-   * @throws OtaError "store/corrupt" (files, none of them valid), "store/newer-version", "store/io"
+   * @throws OtaError "store/corrupt" (intact, but not the format), "store/newer-version", "store/io"
    */
   async read(): Promise<T | null> {
     const generations = await Promise.all(SLOTS.map((slot) => this.#readGeneration(slot)));
@@ -61,7 +65,7 @@ export class DurableAdapter<T extends Versioned> implements Adapter<T> {
     const damages = generations.flatMap((each) => (each.kind === "damaged" ? [each.reason] : []));
     if (newest === undefined) {
       if (damages.length > 0) {
-        throw this.#corrupt(damages.join("; "));
+        await this.#putAside(damages);
       }
       this.#newest = { slot: 1, counter: 0 };
       return null;
@@ -89,6 +93,21 @@ export class DurableAdapter<T extends Versioned> implements Adapter<T> {
     const text = `{"checksum":"${checksumOf(counter, json)}","counter":${counter},"data":${json}}\n`;
     await writeDurably(this.#options.disk, this.#path(slot), new TextEncoder().encode(text));
     this.#newest = { slot, counter };
+  }
+
+  /** Nothing more is needed for it to be durable: a state that comes back later is as damaged as now. */
+  async #putAside(damages: readonly string[]): Promise<void> {
+    const { disk, onDamage } = this.#options;
+    for (const slot of SLOTS) {
+      if ((await disk.entry(this.#path(slot))) !== undefined) {
+        await disk.remove(this.#path(slot) + DAMAGED_SUFFIX);
+        await disk.rename(this.#path(slot), this.#path(slot) + DAMAGED_SUFFIX);
+      }
+    }
+    onDamage?.(
+      `the agent's state is lost: ${damages.join("; ")}. It starts without modules and installs again what the director assigns, from ` +
+        "what is on the disk where that is whole; check the device's storage",
+    );
   }
 
   async #readGeneration(slot: Slot): Promise<Generation> {
@@ -119,7 +138,7 @@ export class DurableAdapter<T extends Versioned> implements Adapter<T> {
       throw new OtaError(
         "store/newer-version",
         `${path} was written by a newer agent (format ${schema}, this one reads up to ${this.#options.schema}): ` +
-          "install that agent again, or move the state folder away to start afresh",
+          "install that agent again, or move state.0.json and state.1.json away: the device then installs again what the director assigns",
       );
     }
     const parsed = this.#options.parse(data);
@@ -133,8 +152,8 @@ export class DurableAdapter<T extends Versioned> implements Adapter<T> {
   #corrupt(what: string): OtaError {
     return new OtaError(
       "store/corrupt",
-      `the agent's state can't be read: ${what}. Restore ${this.#options.directory} from a backup, or move it away to ` +
-        "start afresh: the device then fetches again what the director assigns",
+      `the agent's state can't be read: ${what}. Install the agent that wrote it, or move state.0.json and state.1.json out of ` +
+        `${this.#options.directory}: the device then installs again what the director assigns`,
     );
   }
 

@@ -14,6 +14,7 @@
  * - While a release is fetched and verified the old version runs on. Another one that is asked for meanwhile takes its
  *   place. A trial runs to its end, which is near; only the version that ran before, asked for again, ends it at
  *   once (a recall: rolled back, not marked as failed).
+ * - An agent that died several times in a row starts what is committed after a delay, so that a version which kills it can be replaced.
  * - A committed version whose files are spoiled on the disk is fetched again, and started as soon as it is there.
  * - What nobody assigns any more goes on running.
  *
@@ -61,7 +62,7 @@ export const INITIAL_STATE: InstallState = {
 export function step(state: InstallState, event: InstallEvent, nowMs: number): Step {
   switch (event.kind) {
     case "recover":
-      return recover(state, nowMs);
+      return recover(state, event.startDelayMs, nowMs);
     case "desired":
       return desire(state, event.release);
     case "fetched":
@@ -97,7 +98,7 @@ export function step(state: InstallState, event: InstallEvent, nowMs: number): S
   }
 }
 
-function recover(state: InstallState, nowMs: number): Step {
+function recover(state: InstallState, startDelayMs: number, nowMs: number): Step {
   const { phase } = state;
   switch (phase.kind) {
     case "staged":
@@ -116,9 +117,20 @@ function recover(state: InstallState, nowMs: number): Step {
     case "verifying": {
       const failed = state.failed?.code.startsWith("stage/") === true ? undefined : state.failed;
       const settled = take({ ...state, failed, phase: SETTLED }, [{ kind: "discard-snapshot" }]);
-      return chain(settled, (next) => serve(next, nowMs), pursue);
+      return chain(
+        settled,
+        (next) => (startDelayMs > 0 ? serveLater(next, startDelayMs) : serve(next, nowMs)),
+        pursue,
+      );
     }
   }
+}
+
+/** An agent that died again and again, perhaps by what is committed, gets the time to hear of another version first. */
+function serveLater(state: InstallState, delayMs: number): Step {
+  return state.committed === undefined
+    ? stay(state)
+    : take({ ...state, serving: { kind: "waiting", restarts: 0 } }, [{ kind: "schedule-restart", delayMs }]);
 }
 
 function desire(state: InstallState, release: ReleaseRecord | undefined): Step {

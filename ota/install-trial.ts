@@ -124,7 +124,11 @@ export function rolledBack(state: InstallState, phase: PhaseOf<"rolling-back">, 
 export function notDurable(state: InstallState, failure: Failure, nowMs: number): Step {
   const { phase } = state;
   if (phase.kind === "trial" && phase.running) {
+    const { code } = failure;
+    const message = `healthy, and committed as soon as that can be written: ${failure.message}`;
+    const tell = phase.healthy ? [] : [emit("trial", phase.release, { code, message })];
     return take({ ...state, phase: { ...phase, healthy: true } }, [
+      ...tell,
       { kind: "schedule-retry", delayMs: FETCH_RETRY_MIN_MS },
     ]);
   }

@@ -64,8 +64,8 @@ export type InstallState = {
 
 /** What happened. `id` is the `releaseId` that it concerns; an event about another than the one under way is stale. */
 export type InstallEvent =
-  /** The agent has just started and read this state. */
-  | { readonly kind: "recover" }
+  /** The agent has just started and read this state. What is committed starts after the delay: 0 unless the agent keeps dying. */
+  | { readonly kind: "recover"; readonly startDelayMs: number }
   | { readonly kind: "desired"; readonly release: ReleaseRecord | undefined }
   | { readonly kind: "fetched"; readonly id: string }
   | { readonly kind: "fetch-failed"; readonly id: string; readonly failure: Failure }

@@ -78,10 +78,10 @@ export class Installer {
     this.#clock = options.clock ?? SYSTEM_CLOCK;
   }
 
-  /** Takes up every module where the agent left it, by the state file: before and without the broker. */
-  start(): void {
+  /** Takes up every module where the agent left it, by the state file: before and without the broker. Committed ones start after the delay. */
+  start(startDelayMs = 0): void {
     for (const [module, state] of this.#options.store.modules()) {
-      this.#open(module, state).dispatch({ kind: "recover" });
+      this.#open(module, state).dispatch({ kind: "recover", startDelayMs });
     }
   }
 

@@ -1,15 +1,16 @@
 /**
- * What the state file holds, schema 1: per module what the director asks for, what is committed, what failed, and how far an
- * install is. How a module runs is not remembered: it does not, when the agent starts.
+ * What the state file holds, schema 2: per module what the director asks for, what is committed, what failed, and how far an
+ * install is; and how often in a row the agent ended unasked. How a module runs is not remembered: it does not, when the agent starts.
  */
 
 import type { FailedRelease, Failure, InstallState, Phase } from "./install-types.ts";
 import { MAX_FAILURE_MESSAGE_LENGTH } from "./limits.ts";
 import { isModuleName } from "./names.ts";
 import { isCount, isObject, parseReleaseRecord, type ReleaseRecord } from "./release.ts";
+import { migrateState } from "./state-migrations.ts";
 
-/** Raised by any change that an older agent would misread. */
-export const STATE_SCHEMA = 1;
+/** Raised by any change that an older agent would misread; then `state-migrations.ts` has one step more. */
+export const STATE_SCHEMA = 2;
 
 /** One module's part of the state file. */
 export type DurableState = Omit<InstallState, "serving">;
@@ -17,9 +18,11 @@ export type DurableState = Omit<InstallState, "serving">;
 export type StoredState = {
   readonly schema: typeof STATE_SCHEMA;
   readonly modules: Readonly<Record<string, DurableState>>;
+  /** Runs of the agent in a row, the latest among them, that were not seen to end as they should or to last. */
+  readonly uncleanEnds: number;
 };
 
-export const EMPTY_STATE: StoredState = { schema: STATE_SCHEMA, modules: {} };
+export const EMPTY_STATE: StoredState = { schema: STATE_SCHEMA, modules: {}, uncleanEnds: 0 };
 
 /** The part of a module's state that outlives the agent; a state file that outgrew its bound could not be read again. */
 export function toDurable({ desired, committed, previous, failed, phase }: InstallState): DurableState {
@@ -41,9 +44,14 @@ export function fromDurable(durable: DurableState): InstallState {
   return { ...durable, serving: { kind: "down" } };
 }
 
-/** Narrows what a state file held; undefined if it is not this schema. */
-export function parseState(data: unknown): StoredState | undefined {
+/** Narrows what a state file held, of this schema or an older one; undefined if it is neither. */
+export function parseState(stored: unknown): StoredState | undefined {
+  const data = migrateState(stored);
   if (!isObject(data) || data["schema"] !== STATE_SCHEMA || !isObject(data["modules"])) {
+    return undefined;
+  }
+  const { uncleanEnds } = data;
+  if (!isCount(uncleanEnds)) {
     return undefined;
   }
   const modules: Record<string, DurableState> = {};
@@ -54,7 +62,7 @@ export function parseState(data: unknown): StoredState | undefined {
     }
     modules[name] = module;
   }
-  return { schema: STATE_SCHEMA, modules };
+  return { schema: STATE_SCHEMA, modules, uncleanEnds };
 }
 
 /** Thrown inside this file for any member that is not the format; the caller gets undefined. */

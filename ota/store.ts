@@ -131,19 +131,47 @@ export class Store {
    * @throws OtaError "store/disk-full", "store/io"; what was written before stands
    */
   saveModule(module: string, state: InstallState): Promise<void> {
-    const write = this.#lastWrite.then(() => this.#writeModule(module, state));
+    const durable = toDurable(state);
+    return this.#inTurn(({ modules, ...rest }) =>
+      JSON.stringify(modules[module]) === JSON.stringify(durable)
+        ? undefined
+        : { ...rest, modules: { ...modules, [module]: durable } },
+    );
+  }
+
+  /** Runs of the agent in a row that ended unasked, soon after their start. */
+  get uncleanEnds(): number {
+    return this.#database.data.uncleanEnds;
+  }
+
+  /**
+   * Counts a run of the agent that begins, as if it had ended badly already; `endRun` takes that back.
+   *
+   * @throws OtaError "store/disk-full", "store/io"
+   */
+  beginRun(): Promise<void> {
+    return this.#inTurn((data) => ({ ...data, uncleanEnds: data.uncleanEnds + 1 }));
+  }
+
+  /** The run ended as it should, or has lasted so long that it is not one that dies at its start. */
+  endRun(): Promise<void> {
+    return this.#inTurn((data) => (data.uncleanEnds === 0 ? undefined : { ...data, uncleanEnds: 0 }));
+  }
+
+  /** Writes what a change makes of the state once the writes before it are done; undefined for nothing to write. */
+  #inTurn(change: (data: StoredState) => StoredState | undefined): Promise<void> {
+    const write = this.#lastWrite.then(() => this.#write(change(this.#database.data)));
     // A write that fails is its caller's to handle; the next one is tried all the same.
     this.#lastWrite = write.catch(() => undefined);
     return write;
   }
 
-  async #writeModule(module: string, state: InstallState): Promise<void> {
+  async #write(next: StoredState | undefined): Promise<void> {
     const before = this.#database.data;
-    const durable = toDurable(state);
-    if (JSON.stringify(before.modules[module]) === JSON.stringify(durable)) {
+    if (next === undefined) {
       return;
     }
-    this.#database.data = { ...before, modules: { ...before.modules, [module]: durable } };
+    this.#database.data = next;
     try {
       await this.#database.write();
     } catch (error) {

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { Low } from "lowdb";
@@ -96,22 +96,29 @@ for (const [what, damage] of [
     t.regex(damages.join(), /state\.1\.json .*the other generation holds/);
   });
 
-  test(`two generations that are ${what} are refused: the agent does not start empty`, async (t) => {
+  test(`two generations that are ${what} are put aside, and said so: it starts empty`, async (t) => {
     const folder = await temporaryFolder(t);
     await write(folder, 2, 2);
     await writeFile(join(folder, "state.0.json"), "");
     await damage(join(folder, "state.1.json"));
-    const error = await t.throwsAsync(read(folder), { instanceOf: OtaError });
-    t.is(error?.code, "store/corrupt");
-    t.regex(error?.message ?? "", /Restore .* from a backup, or move it away/);
+    const damages: string[] = [];
+    t.is(await adapterFor(folder, createNodeDisk(), damages).read(), null);
+    t.regex(damages.join(), /^the agent's state is lost: .*state\.0\.json is damaged.*state\.1\.json/);
+    t.deepEqual((await readdir(folder)).sort(), ["state.0.json.damaged", "state.1.json.damaged"]);
+    await write(folder, 5);
+    t.is(await read(folder), 5);
   });
 }
 
-test("the only generation being damaged is refused, not taken for a first start", async (t) => {
+test("the only generation being damaged is told, not taken for a first start; files of an earlier damage are replaced", async (t) => {
   const folder = await temporaryFolder(t);
-  await write(folder, 1);
-  await truncate(join(folder, "state.0.json"), 0);
-  await t.throwsAsync(read(folder), { code: "store/corrupt" });
+  for (const text of ["first", "second"]) {
+    await writeFile(join(folder, "state.0.json"), text);
+    const damages: string[] = [];
+    t.is(await adapterFor(folder, createNodeDisk(), damages).read(), null);
+    t.is(damages.length, 1);
+    t.is(await readFile(join(folder, "state.0.json.damaged"), "utf8"), text);
+  }
 });
 
 test("a state of a newer agent is refused, not replaced by an older generation", async (t) => {

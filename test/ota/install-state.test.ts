@@ -11,6 +11,8 @@ const NEW = makeRelease("1.1.0").release;
 const THIRD = makeRelease("1.2.0").release;
 const TRAP: Failure = { code: "trial/trap", message: "unreachable" };
 const SPOILED: Failure = { code: "store/corrupt", message: "not what was signed any more" };
+const RECOVER: InstallEvent = { kind: "recover", startDelayMs: 0 };
+const RESTART_ASKED: InstallEvent = { kind: "restart-asked" };
 const NO_SPACE: Failure = { code: "store/disk-full", message: "no space" };
 const TIMEOUT: Failure = { code: "delivery/timeout", message: "nothing came" };
 const NOT_GRANTED: Failure = { code: "stage/import-not-granted", message: "serial" };
@@ -122,7 +124,7 @@ test("a first version that fails leaves the module idle", (t) => {
 test("a failed release is not tried again, until the director has asked for another", (t) => {
   const { state } = run(RUNNING_OLD, ...untilTrial(NEW), failing("ended", NEW, TRAP), { kind: "restored" });
   t.deepEqual(run(state, desired(NEW)).effects, []);
-  t.deepEqual(run(state, { kind: "recover" }).effects.includes("fetch 1.1.0"), false);
+  t.deepEqual(run(state, RECOVER).effects.includes("fetch 1.1.0"), false);
   t.deepEqual(run(state, desired(OLD), desired(NEW)).effects, ["emit fetching 1.1.0", "fetch 1.1.0"]);
 });
 
@@ -135,9 +137,7 @@ test("a release that the device's policy refused is checked again when the agent
   );
   t.deepEqual(refused.effects.slice(-2), ["emit refused 1.1.0 stage/import-not-granted", "clean-up"]);
   t.is(refused.state.serving.kind, "up");
-  t.true(
-    run({ ...refused.state, serving: { kind: "down" } }, { kind: "recover" }).effects.includes("fetch 1.1.0"),
-  );
+  t.true(run({ ...refused.state, serving: { kind: "down" } }, RECOVER).effects.includes("fetch 1.1.0"));
 });
 
 test("a fetch that times out is tried again, later each time, while the old version runs", (t) => {
@@ -155,12 +155,12 @@ test("a fetch that times out is tried again, later each time, while the old vers
 test("the agent's death in a trial counts as a start; after the last one it rolls back", (t) => {
   let { state } = run(RUNNING_OLD, ...untilTrial(NEW));
   for (let starts = 2; starts <= MAX_TRIAL_STARTS; starts++) {
-    const recovered = run(state, { kind: "recover" }, about("prepared", NEW));
+    const recovered = run(state, RECOVER, about("prepared", NEW));
     t.deepEqual(recovered.effects, ["snapshot-data", "emit trial 1.1.0", "try 1.1.0"]);
     state = recovered.state;
     t.like(state.phase, { kind: "trial", starts });
   }
-  const { effects } = run(state, { kind: "recover" }, { kind: "restored" });
+  const { effects } = run(state, RECOVER, { kind: "restored" });
   t.deepEqual(effects, [
     "stop 1.1.0",
     "restore-data",
@@ -208,10 +208,26 @@ test("a disk that stays full interrupts the old version less and less often", (t
   t.deepEqual(delays, [5_000, 10_000, 20_000]);
 });
 
+test("what is committed starts after the delay where the agent keeps dying, and is replaced meanwhile", (t) => {
+  const state: InstallState = { ...RUNNING_OLD, serving: { kind: "down" } };
+  const recovered = run(state, { kind: "recover", startDelayMs: 60_000 });
+  t.deepEqual(recovered.effects, ["discard-snapshot", "schedule-restart"]);
+  t.deepEqual(run(recovered.state, { kind: "restart-due" }).effects, ["start 1.0.0"]);
+  t.deepEqual(run(recovered.state, RESTART_ASKED).effects.at(-1), "start 1.0.0");
+  const replaced = run(recovered.state, ...untilTrial(NEW), about("healthy", NEW), { kind: "restart-due" });
+  t.false(replaced.effects.includes("start 1.0.0"));
+  t.is(replaced.state.committed, NEW);
+});
+
 test("a commit that can't be written is tried again while the new version runs", (t) => {
   const inTrial = run(RUNNING_OLD, ...untilTrial(NEW)).state;
   const { state, effects } = run(inTrial, { kind: "not-durable", failure: NO_SPACE });
-  t.deepEqual(effects, ["schedule-retry"]);
+  t.deepEqual(effects, ["emit trial 1.1.0 store/disk-full", "schedule-retry"]);
+  t.deepEqual(
+    run(state, { kind: "not-durable", failure: NO_SPACE }).effects,
+    ["schedule-retry"],
+    "told once",
+  );
   t.is(run(state, { kind: "retry-due" }).state.committed, NEW);
 });
 
@@ -281,7 +297,7 @@ test("what nobody assigns any more goes on running, and its update is called off
   const { state, effects } = run(RUNNING_OLD, desired(NEW), { kind: "desired", release: undefined });
   t.is(effects.at(-1), "cancel-fetch");
   t.is(state.serving.kind, "up");
-  const recovered = run({ ...state, serving: { kind: "down" } }, { kind: "recover" });
+  const recovered = run({ ...state, serving: { kind: "down" } }, RECOVER);
   t.deepEqual(recovered.effects, ["discard-snapshot", "start 1.0.0"]);
 });
 
@@ -371,7 +387,7 @@ class Device {
     this.timers.clear();
     this.fetching = undefined;
     this.state = { ...structuredClone(this.durable), serving: { kind: "down" } };
-    this.dispatch({ kind: "recover" });
+    this.dispatch(RECOVER);
   }
 
   /** Lets everything under way come to its end. */
@@ -507,7 +523,7 @@ test("whatever happens: one version at a time, committed only when healthy, what
   fc.assert(
     fc.property(fc.array(ACTION, { maxLength: 60, size: "max" }), (actions) => {
       const device = new Device(t);
-      device.dispatch({ kind: "recover" });
+      device.dispatch(RECOVER);
       for (const [, act] of actions) {
         act(device);
       }

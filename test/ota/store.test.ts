@@ -1,6 +1,9 @@
-import { mkdir, readdir, readFile, symlink, truncate, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import test from "ava";
+import { DurableAdapter } from "../../ota/durable-adapter.ts";
+import { OtaError } from "../../ota/errors.ts";
 import { INITIAL_STATE } from "../../ota/install-state.ts";
 import type { InstallState } from "../../ota/install-types.ts";
 import { MAX_MODULES } from "../../ota/limits.ts";
@@ -97,11 +100,13 @@ for (const [what, change] of [
       },
     },
   ],
+  ["a count of runs that is none", { uncleanEnds: "3" }],
   ["a negative count", { modules: { "a/a": { phase: { ...STATES["on trial"]?.phase, starts: -1 } } } }],
 ] as const) {
   test(`${what} is no state`, (t) => {
-    t.not(parseState({ schema: 1, modules: { "a/a": { phase: { kind: "settled" } } } }), undefined);
-    t.is(parseState({ schema: 1, modules: {}, ...change }), undefined);
+    const whole = { schema: 2, uncleanEnds: 0, modules: { "a/a": { phase: { kind: "settled" } } } };
+    t.not(parseState(whole), undefined);
+    t.is(parseState({ ...whole, ...change }), undefined);
   });
 }
 
@@ -116,6 +121,49 @@ test("trusted metadata is kept per repository and role; what can't be metadata i
   await truncate(join(folder, "trust", "image", "targets.json"), 1_000_000);
   t.deepEqual(await trusted("image"), { root: Uint8Array.of(1) });
   t.deepEqual(await trusted("director"), { root: Uint8Array.of(3) });
+});
+
+/** As agent 0.1.0 wrote it: three modules, one of them in its first trial, one waiting to fetch. */
+const SCHEMA_1 = fileURLToPath(new URL("fixtures/state-schema-1", import.meta.url));
+
+test("a state of schema 1 is taken over, whole, and written as schema 2", async (t) => {
+  const folder = await temporaryFolder(t);
+  await cp(SCHEMA_1, folder, { recursive: true });
+  const store = await openStore(disk, folder);
+  const written = JSON.parse(await readFile(join(SCHEMA_1, "state.0.json"), "utf8")).data.modules;
+  for (const [module, state] of store.modules()) {
+    t.deepEqual(JSON.parse(JSON.stringify(state)), { ...written[module], serving: { kind: "down" } });
+  }
+  t.deepEqual([...store.modules().keys()].sort(), ["acme/lamp", "acme/pump", "acme/thermo"]);
+  t.is(store.uncleanEnds, 0);
+  await store.beginRun();
+  t.is(JSON.parse(await readFile(join(folder, "state.1.json"), "utf8")).data.schema, 2);
+  t.is((await openStore(disk, folder)).modules().size, 3);
+});
+
+test("a state of a newer schema is refused, with what to do, and left as it is", async (t) => {
+  const folder = await temporaryFolder(t);
+  const adapter = new DurableAdapter({ disk, directory: folder, schema: 99, parse: () => undefined });
+  await adapter.read();
+  await adapter.write({ schema: 3 });
+  const before = await readFile(join(folder, "state.0.json"), "utf8");
+  const error = await t.throwsAsync(openStore(disk, folder), {
+    instanceOf: OtaError,
+    code: "store/newer-version",
+  });
+  t.regex(error?.message ?? "", /format 3, this one reads up to 2\): install that agent again, or move/);
+  t.is(await readFile(join(folder, "state.0.json"), "utf8"), before);
+});
+
+test("runs that end unasked are counted until one ends as it should", async (t) => {
+  const folder = await temporaryFolder(t);
+  for (const before of [0, 1, 2]) {
+    const store = await openStore(disk, folder);
+    t.is(store.uncleanEnds, before);
+    await store.beginRun();
+  }
+  await (await openStore(disk, folder)).endRun();
+  t.is((await openStore(disk, folder)).uncleanEnds, 0);
 });
 
 /** A data folder with a file and a folder in it. */

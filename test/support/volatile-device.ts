@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { Disk } from "../../ota/disk.ts";
 import { readWhole, writeDurably } from "../../ota/durable-file.ts";
+import { OtaError } from "../../ota/errors.ts";
 import { Installer, type InstallReport } from "../../ota/installer.ts";
 import { type ReleaseFileRecord, releaseId } from "../../ota/release.ts";
 import type { ModuleFact, ModuleRunner, StagedModule } from "../../ota/runner.ts";
@@ -56,8 +57,7 @@ export class CarefulRunner implements ModuleRunner {
     if (this.running.has(release.module)) throw new Error(`${release.module} was started while it ran`);
     this.running.set(release.module, { version: release.version, observe });
     this.started.push(release.version);
-    await this.#disk.makeDirectory(dataDirectory);
-    await this.#migrate(release.version, dataDirectory);
+    await this.#migrate(release.version, dataDirectory).catch(untilThereIsSpace);
     observe({ kind: "alive" });
     if (this.traps.has(release.version)) {
       this.running.delete(release.module);
@@ -67,6 +67,7 @@ export class CarefulRunner implements ModuleRunner {
 
   /** Takes over what an older version left; what a newer one left it does not know. */
   async #migrate(version: string, folder: string): Promise<void> {
+    await this.#disk.makeDirectory(folder);
     for (const [name, text] of dataOf(version)) {
       const path = join(folder, name);
       const found = await readWhole(this.#disk, path, DATA_BYTES);
@@ -78,6 +79,11 @@ export class CarefulRunner implements ModuleRunner {
   async stop(module: string): Promise<void> {
     this.running.delete(module);
   }
+}
+
+/** A module that can't write goes on: on a full disk it does its work all the same. */
+function untilThereIsSpace(error: unknown): void {
+  if (!(error instanceof OtaError && error.code === "store/disk-full")) throw error;
 }
 
 export type DeviceOptions = {

@@ -147,7 +147,6 @@ export class VolatileDisk implements Disk {
     const folder = this.#find(path);
     if (folder?.kind !== "directory") throw failure(path, "is no folder");
     if (this.isSyncLeftOut(`syncDirectory ${path}`)) return;
-    this.checkRoom(`syncDirectory ${path}`, path);
     const isDurableNow = ({ removed, added }: NameChange): boolean => (added ?? removed)?.folder === folder;
     const durableNow = this.#pendingNames.filter(isDurableNow);
     for (const change of durableNow) applyDurably(change, this.#root);

@@ -1,5 +1,6 @@
 /** Downloads and trials that are cut: by the agent's death, by the broker's. The agent is a process of its own here. */
 import test from "ava";
+import { CRASH_LOOP_RUNS } from "../../../agent/limits.ts";
 import { MAX_CHUNK_BYTES } from "../../../ota/limits.ts";
 import type { TestRelease } from "../../support/releases.ts";
 import { requireTool } from "../../support/tools.ts";
@@ -80,6 +81,28 @@ test.serial(
     }
     t.like(await device.event("rolled-back", "1.1.0"), { code: "trial/crashed-agent", to: "1.0.0" });
     await device.expectServing(t, "1.0.0");
+  },
+);
+
+test.serial(
+  "agent/crash-loop: an agent that died four times starts its modules later, and takes an update meanwhile",
+  async (t) => {
+    if (!requireTool(t, "mosquitto", "mosquitto_passwd")) return;
+    const broker = await startGuardedBroker();
+    t.teardown(broker.mosquitto.dispose);
+    const device = await withAgentProcess(broker);
+    t.teardown(() => device.close());
+
+    for (let deaths = 1; deaths <= CRASH_LOOP_RUNS; deaths++) {
+      await device.rig.killAgent();
+      await device.untilStatus("offline");
+      await device.rig.startAgent();
+      await device.untilStatus("online");
+    }
+    const failed = await device.events.until("the crash loop", ({ code }) => code === "agent/crash-loop");
+    t.like(failed, { event: "failed", module: null });
+    await device.install(await steady("1.1.0"));
+    await device.expectServing(t, "1.1.0");
   },
 );
 

@@ -4,7 +4,6 @@ import { readFile, truncate, watch, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import anyTest, { type ExecutionContext } from "ava";
 import mqtt from "mqtt";
-import { startAgent } from "../../../agent/agent.ts";
 import { requireTool } from "../../support/tools.ts";
 import { DEVICE, Device, type GuardedBroker, startGuardedBroker } from "./harness.ts";
 import { MODULE, steady, steadyThen } from "./releases.ts";
@@ -97,13 +96,22 @@ for (const damage of ["truncated", "empty", "overwritten"] as const) {
     await device.expectServing(t, "1.1.0");
   });
 
-  test(`store/corrupt: both generations of the state file are ${damage}: the agent says what to do and ends with 1`, async (t) => {
+  test(`store/corrupt: both generations of the state file are ${damage}: the agent says so, and installs again what is assigned, from its disk`, async (t) => {
     const setting = await settledDevice(t);
     if (setting === undefined) return;
     const { device } = setting;
     for (const name of GENERATIONS) await damageFile(join(device.rig.stateDir, name), damage);
-    await t.throwsAsync(startAgent(device.rig.deviceToml), { code: "store/corrupt" });
-    await endsWith(t, device, 1, /\(store\/corrupt\)/, /[Rr]estore .* from a backup, or move it away/);
+    const from = device.events.count;
+    await device.start();
+    const failed = await device.events.until("the damage", ({ event }) => event === "failed");
+    t.like(failed, { code: "store/corrupt", module: null });
+    t.regex(failed.message ?? "", /^the agent's state is lost: .* installs again what the director assigns/);
+    await device.event("committed", "1.0.0", { from });
+    t.false(
+      device.events.all.slice(from).some(({ event }) => event === "progress"),
+      "nothing is fetched",
+    );
+    await device.expectServing(t, "1.0.0");
   });
 }
 
@@ -113,7 +121,7 @@ test("store/newer-version: a state file of a newer agent: this one says so, touc
   const { device } = setting;
   const newest = await newestGeneration(device);
   const counter = counterOf(await readFile(newest, "utf8"));
-  const data = JSON.stringify({ schema: 2, modules: {} });
+  const data = JSON.stringify({ schema: 99, modules: {} });
   const checksum = createHash("sha256")
     .update(`${counter + 1}\n${data}`)
     .digest("hex");

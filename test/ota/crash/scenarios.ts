@@ -1,14 +1,15 @@
 /** What a device does to its disk, and what has to hold after a power cut at any moment of it. */
 
 import type { Disk, DiskFile } from "../../../ota/disk.ts";
-import { releaseId } from "../../../ota/release.ts";
+import { DurableAdapter } from "../../../ota/durable-adapter.ts";
+import { isObject, releaseId } from "../../../ota/release.ts";
 import { makeRelease, type TestRelease } from "../../support/releases.ts";
 import { type DeviceOptions, dataOf, STATE_DIR, VolatileDevice } from "../../support/volatile-device.ts";
 import { VolatileDisk } from "../../support/volatile-disk.ts";
 import { copyOf, type Promises, type Scenario } from "./explore.ts";
 import { ROTATION } from "./trust-scenario.ts";
 
-const MODULE = "acme/thermo";
+export const MODULE = "acme/thermo";
 const FOLDER = "acme.thermo";
 
 /** Several chunks, each of several sectors. */
@@ -17,14 +18,14 @@ function largeRelease(version: string, seed: number): TestRelease {
   return makeRelease(version, { component, chunkBytes: 4_096 });
 }
 
-const OLD = largeRelease("1.0.0", 0);
-const NEW = largeRelease("1.1.0", 7);
+export const OLD = largeRelease("1.0.0", 0);
+export const NEW = largeRelease("1.1.0", 7);
 const THIRD = largeRelease("1.2.0", 11);
 const NEXT = makeRelease("2.0.0");
-const RELEASES = [OLD, NEW, THIRD, NEXT];
+export const RELEASES = [OLD, NEW, THIRD, NEXT];
 
 /** A disk on which these were installed, one after the other. */
-function installed(...releases: readonly TestRelease[]): () => Promise<VolatileDisk> {
+export function installed(...releases: readonly TestRelease[]): () => Promise<VolatileDisk> {
   let made: Promise<VolatileDisk> | undefined;
   const make = async (): Promise<VolatileDisk> => {
     const disk = new VolatileDisk();
@@ -61,10 +62,12 @@ function update(release: TestRelease, traps: readonly string[] = []): Scenario["
     };
     const device = await VolatileDevice.open(disk, options, used);
     for (const version of traps) device.runner.traps.add(version);
+    await device.store.beginRun();
     device.installer.start();
     device.connect();
     await device.install(release);
     await device.installer.stop();
+    await device.store.endRun();
   };
 }
 
@@ -196,6 +199,26 @@ function isEqual(one: ReadonlyMap<string, string>, other: ReadonlyMap<string, st
   return one.size === other.size && [...one].every(([name, text]) => other.get(name) === text);
 }
 
+/** The same with its state as an agent of schema 1 wrote it: without a count of runs. */
+function ofSchema1(base: () => Promise<VolatileDisk>): () => Promise<VolatileDisk> {
+  return async () => {
+    const disk = await base();
+    const { modules } = (await openAdapter(disk, 2).read()) ?? {};
+    const older = openAdapter(disk, 1);
+    for (const slot of [0, 1]) await disk.remove(`${STATE_DIR}/state.${slot}.json`);
+    await older.read();
+    for (let writes = 0; writes < 2; writes++) await older.write({ schema: 1, modules });
+    const text = new TextDecoder().decode(disk.files().get(`${STATE_DIR}/state.1.json`));
+    if (!text.includes('"data":{"schema":1,"modules"')) throw new Error("this is no state of schema 1");
+    return copyOf(disk);
+  };
+}
+
+function openAdapter(disk: Disk, schema: number): DurableAdapter<{ schema: number; modules: unknown }> {
+  const parse = (data: unknown) => (isObject(data) ? { schema, modules: data["modules"] } : undefined);
+  return new DurableAdapter({ disk, directory: STATE_DIR, schema, parse });
+}
+
 /** Each restarts without a broker in reach: what the power left has to do. */
 export const SCENARIOS: readonly Scenario[] = [
   {
@@ -221,6 +244,12 @@ export const SCENARIOS: readonly Scenario[] = [
     base: installed(OLD, NEW),
     run: update(THIRD),
     check: check({ mayRun: ["1.1.0", "1.2.0"] }),
+  },
+  {
+    name: "an update by an agent that finds the state of an older one",
+    base: ofSchema1(installed(OLD)),
+    run: update(NEW),
+    check: check({ mayRun: ["1.0.0", "1.1.0"] }),
   },
   ROTATION,
 ];
