@@ -31,7 +31,6 @@ import {
 } from "./limits.ts";
 import type { Log } from "./log.ts";
 import type { MessageRouter } from "./message-router.ts";
-import { ValidatedComponents } from "./validated-components.ts";
 
 export interface SupervisorOptions {
   readonly policy: DevicePolicy;
@@ -60,18 +59,21 @@ interface Run {
 export class Supervisor implements ModuleRunner {
   readonly #options: SupervisorOptions;
   readonly #runs = new Map<string, Run>();
-  readonly #validated = new ValidatedComponents();
+  /**
+   * Per module the digest of the component that was validated last, since the agent was started: its worker need not load the validator.
+   * What the file holds is not hashed here: the installer has held it against that digest when it was fetched, and does at each start.
+   */
+  readonly #validated = new Map<string, string>();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
   }
 
-  async check({ manifest, componentPath }: StagedModule): Promise<void> {
+  async check({ manifest, componentPath, release }: StagedModule): Promise<void> {
     // The decoder and the validator are loaded with the first release to stage: most starts of an agent have none.
     const { checkStaged } = await import("./staging.ts");
-    await this.#validated.remember(manifest.name, componentPath, () =>
-      checkStaged(manifest, componentPath, this.#options.policy),
-    );
+    await checkStaged(manifest, componentPath, this.#options.policy);
+    this.#validated.set(manifest.name, release.component.sha256);
   }
 
   async start(staged: StagedModule, observe: (fact: ModuleFact) => void): Promise<void> {
@@ -83,7 +85,7 @@ export class Supervisor implements ModuleRunner {
     const { startModule } = await import("../sandbox/module-host.ts");
     const spec = {
       ...specOf(staged, grants, await this.#folders(staged, grants), this.#options.moduleLimits),
-      isValidated: await this.#validated.holds(manifest.name, staged.componentPath),
+      isValidated: this.#validated.get(manifest.name) === staged.release.component.sha256,
     };
     const recent = new RecentLines();
     const module = startModule(spec, this.#services(manifest.name, devices, observe), {

@@ -9,18 +9,15 @@ import { MessageRouter } from "../../agent/message-router.ts";
 import { Supervisor } from "../../agent/supervisor.ts";
 import type { DevicePolicy } from "../../devices/policy.ts";
 import { openDevices } from "../../devices/registry.ts";
-import { parseManifest } from "../../ota/manifest.ts";
+import { type Manifest, parseManifest } from "../../ota/manifest.ts";
 import type { ModuleFact, StagedModule } from "../../ota/runner.ts";
+import { temporaryFolder } from "../support/folders.ts";
+import { componentFromText } from "../support/wat.ts";
 
 const libc = fileURLToPath(new URL("../sandbox/guests/libc.wasm", import.meta.url));
 
-/** Runs the C guest with a line of its manifest's `[request]` to its end. */
-async function run(
-  t: ExecutionContext,
-  { request = "", env = "", storageBytes = 0, before = async (_data: string) => {} },
-): Promise<{ facts: ModuleFact[]; log: string[]; data: string }> {
-  const folder = await mkdtemp(join(tmpdir(), "skerry-supervisor-"));
-  t.teardown(() => rm(folder, { recursive: true, force: true }));
+/** What every device of these tests grants; its log goes into an array. */
+async function newSupervisor(log: string[], storageBytes = 0): Promise<Supervisor> {
   const policy: DevicePolicy = {
     sensors: new Map(),
     serialPorts: new Map(),
@@ -31,8 +28,7 @@ async function run(
       },
     ],
   };
-  const log: string[] = [];
-  const supervisor = new Supervisor({
+  return new Supervisor({
     policy,
     devices: await openDevices(policy),
     log: (_level, text) => log.push(text),
@@ -42,7 +38,10 @@ async function run(
     sendLog: () => undefined,
     sendLimited: () => undefined,
   });
-  const manifest = await parseManifest(
+}
+
+function parseGuestManifest(request: string, env: string): Promise<Manifest> {
+  return parseManifest(
     Buffer.from(`name = "acme/guest"
 version = "1.2.3"
 world = "command"
@@ -51,6 +50,18 @@ ${request}
 [env]
 ${env}`),
   );
+}
+
+/** Runs the C guest with a line of its manifest's `[request]` to its end. */
+async function run(
+  t: ExecutionContext,
+  { request = "", env = "", storageBytes = 0, before = async (_data: string) => {} },
+): Promise<{ facts: ModuleFact[]; log: string[]; data: string }> {
+  const folder = await mkdtemp(join(tmpdir(), "skerry-supervisor-"));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const log: string[] = [];
+  const supervisor = await newSupervisor(log, storageBytes);
+  const manifest = await parseGuestManifest(request, env);
   const data = join(folder, "data/acme.guest");
   await before(data);
   const file = { length: 1, sha256: "0".repeat(64) };
@@ -112,6 +123,43 @@ test("a trap is told with module, version, code, the functions it was in and the
     report.join("\n"),
     /\n {2}at .*deeper .*\n(.*\n)* {2}at .*main .*\n(.*\n)* {4}error: about to trap$/,
   );
+});
+
+/** Runs, but for the name of its second export, which the validator refuses. */
+const BADLY_NAMED = `(component
+  (core module $Run (func (export "run") (result i32) (i32.const 0)))
+  (core instance $run (instantiate $Run))
+  (func $run (result (result)) (canon lift (core func $run "run")))
+  (instance $interface (export "run" (func $run)))
+  (export "wasi:cli/run@0.2.0" (instance $interface))
+  (export "no_kebab" (func $run)))`;
+
+test("a worker leaves out the validation of the component that was validated last, by its digest, and of no other", async (t) => {
+  const supervisor = await newSupervisor([]);
+  const folder = await temporaryFolder(t);
+  const badlyNamed = join(folder, "component.wasm");
+  await writeFile(badlyNamed, await componentFromText(BADLY_NAMED));
+  const manifest = await parseGuestManifest("", "");
+  const stagedAs = (digit: string, componentPath: string): StagedModule => {
+    const file = { length: 1, sha256: digit.repeat(64) };
+    const files = { component: file, chunks: file, manifest: file };
+    const release = { module: "acme/guest", version: "1.2.3", release: 1, ...files };
+    return { release, manifest, componentPath, dataDirectory: folder };
+  };
+  const start = async (staged: StagedModule): Promise<ModuleFact | undefined> => {
+    const ended = Promise.withResolvers<ModuleFact>();
+    await supervisor.start(staged, (fact) => (fact.kind === "alive" ? undefined : ended.resolve(fact)));
+    return ended.promise;
+  };
+  const refusal = { code: "trial/start-failed", message: /sandbox\/component-refused/ };
+
+  await t.throwsAsync(start(stagedAs("a", badlyNamed)), refusal, "nothing was validated yet");
+  await t.throwsAsync(supervisor.check(stagedAs("a", badlyNamed)), { code: "stage/component-invalid" });
+  await t.throwsAsync(start(stagedAs("a", badlyNamed)), refusal, "what was refused is not validated");
+  await supervisor.check(stagedAs("b", libc));
+  await t.throwsAsync(start(stagedAs("a", badlyNamed)), refusal, "another one was");
+  // The installer never starts a file that is not what its digest says: here it shows that the validator was not asked.
+  t.deepEqual(await start(stagedAs("b", badlyNamed)), { kind: "exited", exitCode: 0 });
 });
 
 test("without storage in the manifest there is no folder at all", async (t) => {
