@@ -144,6 +144,9 @@ export const STABLE_RUN_MS = 10 * 60 * 1_000;
 /** What a module's data is copied through, in bytes. */
 export const COPY_BUFFER_BYTES = 65_536;
 
+/** Attempts to put a module's data back as it was before a trial. */
+export const RESTORE_ATTEMPTS = 3;
+
 /** Nesting of folders in a module's data, in levels. */
 export const MAX_DATA_DEPTH_LEVELS = 32;
 

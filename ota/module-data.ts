@@ -1,9 +1,9 @@
 /**
  * A module's private files through a trial: copied before it, put back by a rollback, the copy dropped by a commit.
  *
- * The copy is made beside (`<data>.snapshot.new`), synced, and renamed: a `<data>.snapshot` that is there is whole. Putting it back is one
- * rename, after what the failed version left is gone; cut anywhere, it can be done again. Files and folders are
- * copied, links and special files are not followed and not kept.
+ * The copy is made beside (`<data>.snapshot.new`), synced, and renamed: a `<data>.snapshot` that is there is whole. Putting it back is two
+ * renames, what the failed version left aside (`<data>.removed`) and the copy into its place: wherever a disk fails in between, either is whole,
+ * and it can be done again. Files and folders are copied, links and special files are not followed and not kept.
  */
 
 import { dirname, join } from "node:path";
@@ -15,6 +15,11 @@ import { COPY_BUFFER_BYTES, MAX_DATA_DEPTH_LEVELS } from "./limits.ts";
 /** Where the copy of a data folder lies. */
 function snapshotOf(data: string): string {
   return `${data}.snapshot`;
+}
+
+/** What a data folder is called that gave way to its copy. */
+function removedOf(data: string): string {
+  return `${data}.removed`;
 }
 
 /**
@@ -35,21 +40,44 @@ export async function snapshotData(disk: Disk, data: string, keepExisting: boole
   await disk.syncDirectory(dirname(snapshot));
 }
 
-/** Puts the copy in the place of the data folder; without a copy there is nothing to do. */
+/** Puts the copy in the place of the data folder; without a copy there is nothing to do. What was there goes when it is in its place. */
 export async function restoreData(disk: Disk, data: string): Promise<void> {
   const snapshot = snapshotOf(data);
   if ((await disk.entry(snapshot)) === undefined) {
     return;
   }
-  await disk.remove(data);
+  const removed = removedOf(data);
+  if ((await disk.entry(data)) !== undefined) {
+    await disk.remove(removed);
+    await disk.rename(data, removed);
+  }
   await disk.rename(snapshot, data);
   await disk.syncDirectory(dirname(data));
+  await quietly(disk.remove(removed));
 }
 
-/** Drops the copy, finished or not. */
+/** What is left goes with the next copy that is dropped. */
+async function quietly(removal: Promise<void>): Promise<void> {
+  try {
+    await removal;
+  } catch (error) {
+    if (!(error instanceof OtaError)) {
+      throw error;
+    }
+  }
+}
+
+/** Drops the copy, finished or not, and what a restoration that was cut short left. */
 export async function discardSnapshot(disk: Disk, data: string): Promise<void> {
   await disk.remove(snapshotOf(data));
   await disk.remove(`${snapshotOf(data)}.new`);
+  await disk.remove(removedOf(data));
+}
+
+/** Removes all that a module has left. */
+export async function removeData(disk: Disk, data: string): Promise<void> {
+  await discardSnapshot(disk, data);
+  await disk.remove(data);
 }
 
 async function copyDirectory(

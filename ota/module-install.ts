@@ -8,7 +8,7 @@ import { OtaError } from "./errors.ts";
 import { step } from "./install-state.ts";
 import type { Failure, InstallEffect, InstallEvent, InstallState, Step } from "./install-types.ts";
 import { checkVersionIntact } from "./intact.ts";
-import { PERSIST_RETRY_MS } from "./limits.ts";
+import { PERSIST_RETRY_MS, RESTORE_ATTEMPTS } from "./limits.ts";
 import type { Manifest } from "./manifest.ts";
 import { discardSnapshot, restoreData, snapshotData } from "./module-data.ts";
 import { ModuleRun } from "./module-run.ts";
@@ -224,19 +224,29 @@ export class ModuleInstall {
     this.#queue.unshift({ kind: success, id });
   }
 
-  /** The old version runs on whatever data there is: better than none running. */
+  /** A disk that fails may do it the next time; if it does not, the old version runs on whatever data there is: better than none running. */
   async #restoreData(data: string): Promise<void> {
-    try {
-      await restoreData(this.#host.store.disk, data);
-    } catch (error) {
-      const { phase } = this.#state;
-      if (phase.kind === "rolling-back") {
-        const { code, message } = toFailure(error, "store/io");
-        const what = `the module's data could not be put back as it was before the trial: ${message}`;
-        this.#host.emit({ event: "failed", release: phase.release, code, message: what });
+    for (let attempt = 1; attempt <= RESTORE_ATTEMPTS; attempt++) {
+      try {
+        await restoreData(this.#host.store.disk, data);
+        break;
+      } catch (error) {
+        if (attempt === RESTORE_ATTEMPTS) {
+          this.#reportUnrestored(data, toFailure(error, "store/io"));
+        }
       }
     }
     this.#queue.unshift({ kind: "restored" });
+  }
+
+  #reportUnrestored(data: string, { code, message }: Failure): void {
+    const { phase } = this.#state;
+    if (phase.kind === "rolling-back") {
+      const what =
+        `the module's data could not be put back as it was before the trial: ${message}. It is in ${data}.snapshot until the agent ` +
+        "starts again; check the device's storage";
+      this.#host.emit({ event: "failed", release: phase.release, code, message: what });
+    }
   }
 
   async #start(release: ReleaseRecord): Promise<void> {

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import test from "ava";
+import test, { type ExecutionContext } from "ava";
 import type { Disk } from "../../ota/disk.ts";
 import { OtaError } from "../../ota/errors.ts";
 import type { ModuleSnapshot } from "../../ota/installer.ts";
@@ -333,6 +333,48 @@ test("a trial that the agent's death cut short has the data of before it again w
   await rig.until("rolled-back");
   await rig.untilState(() => rig.runner.runningVersion() === "1.0.0");
   t.is(await readFile(join(rig.store.dataDirectory(MODULE), "writer"), "utf8"), "1.0.0");
+});
+
+/** A disk whose renames of a data folder fail so many times. */
+function failingRenames(failures: number): Disk {
+  const real = createNodeDisk();
+  let left = failures;
+  return {
+    ...real,
+    rename: (from, to) =>
+      from.endsWith(".snapshot") && left-- > 0
+        ? Promise.reject(new OtaError("store/io", `${to}: EIO`))
+        : real.rename(from, to),
+  };
+}
+
+async function rollBackOn(t: ExecutionContext, disk: Disk): Promise<InstallRig> {
+  const rig = await InstallRig.create(t, { disk });
+  await rig.install(OLD);
+  const counter = join(rig.store.dataDirectory(MODULE), "counter");
+  await writeFile(counter, "41");
+  rig.runner.onStart.set("1.1.0", async (observe) => {
+    await writeFile(counter, "spoilt");
+    observe({ kind: "trap", code: "trap/wasm", message: "unreachable" });
+  });
+  rig.ask(NEW);
+  await rig.until("rolled-back", "1.1.0");
+  t.is(rig.runner.runningVersion(), "1.0.0");
+  return rig;
+}
+
+test("a disk that fails to put the data back is asked again", async (t) => {
+  const rig = await rollBackOn(t, failingRenames(2));
+  t.is(await readFile(join(rig.store.dataDirectory(MODULE), "counter"), "utf8"), "41");
+  t.false(rig.told("1.1.0").some((event) => event.startsWith("failed")));
+  t.deepEqual(await readdir(join(rig.folder, "data")), ["acme.thermo"]);
+});
+
+test("data that the disk does not put back is told; the old version runs, and neither state of the data is torn", async (t) => {
+  const rig = await rollBackOn(t, failingRenames(Number.POSITIVE_INFINITY));
+  t.true(rig.told("1.1.0").includes("failed store/io"));
+  t.is(await readFile(join(rig.folder, "data", "acme.thermo.snapshot", "counter"), "utf8"), "41");
+  t.is(await readFile(join(rig.folder, "data", "acme.thermo.removed", "counter"), "utf8"), "spoilt");
 });
 
 test("a committed version that traps is told as stopped, and started again after a delay", async (t) => {
