@@ -144,6 +144,7 @@ async function startOn(
     store,
     source: observed(link.blobs, hooks.onBlob ?? (() => undefined)),
     runner: supervisor,
+    storageBudgetBytes: settings.storageBudgetBytes,
     onEvent: (report) => reports.install(report),
     onStateChange: () => reports.stateChanged(),
   });

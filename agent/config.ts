@@ -6,6 +6,7 @@
  *     groups = ["default"]
  *     hardware = "rpi-4"                     # the kind of hardware, for releases that are not for any; may be left out
  *     state_dir = "/var/lib/skerry"
+ *     storage_budget = "64MiB"               # what versions of modules may take on the disk; default: all that is free
  *
  *     [broker]
  *     url = "mqtts://broker.example:8883"    # or mqtt://; the port may be left out
@@ -34,7 +35,12 @@ import { readTable, type TableReader } from "../ota/toml-reader.ts";
 import { checkConfigFiles, type NamedFile } from "./config-files.ts";
 import type { BrokerAccess } from "./credentials.ts";
 import { AgentError, type ConfigErrorCode, messageOf } from "./errors.ts";
-import { MAX_GROUPS, MAX_KEEPALIVE_SECONDS, MIN_KEEPALIVE_SECONDS } from "./limits.ts";
+import {
+  MAX_GROUPS,
+  MAX_KEEPALIVE_SECONDS,
+  MIN_KEEPALIVE_SECONDS,
+  MIN_STORAGE_BUDGET_BYTES,
+} from "./limits.ts";
 
 /** A checked configuration; all paths are absolute. */
 export interface AgentConfig {
@@ -44,6 +50,8 @@ export interface AgentConfig {
   /** The kind of hardware that this is, as releases name it. */
   readonly hardware: string | undefined;
   readonly stateDir: string;
+  /** What versions and downloads may take, in bytes; undefined for all that is free. */
+  readonly storageBudgetBytes: number | undefined;
   readonly broker: BrokerAccess;
   /** The roots that the device was given, which it trusts first. */
   readonly trust: { readonly imageRootFile: string; readonly directorRootFile: string };
@@ -112,11 +120,15 @@ export async function parseConfig(text: string, path: string, hostName: string):
     ? checkedName(root, "hardware", isHardwareName)
     : undefined;
   const stateDir = fileOf(root, "state_dir", "folder") ?? DEFAULT_STATE_DIR;
+  const storageBudgetBytes = root.sizeBytes("storage_budget", { min: MIN_STORAGE_BUDGET_BYTES }, undefined);
   const broker = readBroker(root.table("broker"), fileOf);
   const trust = readTrust(root.table("trust"), fileOf);
   const policy = readPolicy(root, document, folder);
   root.finish();
-  return { config: { fleet, deviceId, groups, hardware, stateDir, broker, trust, policy }, files };
+  return {
+    config: { fleet, deviceId, groups, hardware, stateDir, storageBudgetBytes, broker, trust, policy },
+    files,
+  };
 }
 
 type FileOf = (table: TableReader, key: string, use: NamedFile["use"]) => string | undefined;

@@ -176,3 +176,6 @@ export const CRASH_LOOP_DELAY_MAX_MS = 15 * 60 * 1_000;
 
 /** An agent that ran this long with its modules, in milliseconds, is not one that dies at its start. */
 export const LASTING_RUN_MS = 60_000;
+
+/** The least that an owner may set aside for versions, in bytes: a smaller number is a mistake. */
+export const MIN_STORAGE_BUDGET_BYTES = 64 * 1024;

@@ -70,7 +70,13 @@ export type StageErrorCode =
   | "stage/unsupported";
 
 /** The device's own disk. */
-type StoreErrorCode = "store/corrupt" | "store/newer-version" | "store/disk-full" | "store/io";
+type StoreErrorCode =
+  | "store/corrupt"
+  | "store/newer-version"
+  | "store/disk-full"
+  /** A release would not fit into what versions may take on this device. */
+  | "store/over-budget"
+  | "store/io";
 
 /** The release ran and did not hold: rolled back. */
 type TrialErrorCode =

@@ -22,6 +22,7 @@ export const TRANSIENT_CODES: ReadonlySet<string> = new Set([
   "delivery/chunk-corrupt",
   "delivery/cancelled",
   "store/disk-full",
+  "store/over-budget",
   "store/io",
 ]);
 

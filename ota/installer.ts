@@ -14,9 +14,10 @@ import { INITIAL_STATE } from "./install-state.ts";
 import type { InstallEffect, InstallEventName, InstallState } from "./install-types.ts";
 import { MAX_MODULES, MAX_PAYLOAD_BYTES, PROGRESS_STEPS } from "./limits.ts";
 import { checkManifestMatches, type Manifest, parseManifest } from "./manifest.ts";
-import { ModuleInstall, type ModuleInstallHost } from "./module-install.ts";
+import { ModuleInstall, type ModuleInstallHost, quietly } from "./module-install.ts";
 import { type ReleaseRecord, releaseId, releaseName, toReleaseRecord } from "./release.ts";
 import type { ModuleRunner } from "./runner.ts";
+import { checkBudget, isShortOfRoom } from "./storage-budget.ts";
 import type { Store } from "./store.ts";
 
 /** What goes out for one transition; the agent adds time and device. */
@@ -60,6 +61,8 @@ export type InstallerOptions = {
   readonly clock?: Clock;
   /** In [0, 1). */
   readonly random?: () => number;
+  /** What versions and downloads may take on the disk, in bytes; without a bound all that is free. */
+  readonly storageBudgetBytes?: number | undefined;
   /** Chunks asked for at a time, and how long to wait for one. */
   readonly windowBlobs?: number;
   readonly idleTimeoutMs?: number;
@@ -72,6 +75,9 @@ export class Installer {
   /** Refusals by the metadata that were reported, so that the same one is not reported with each evaluation. */
   readonly #refusals = new Map<string, string>();
   #lastFetch: Promise<void> = Promise.resolve();
+  #desired: ReadonlyMap<string, Desired> = new Map();
+  /** Modules that are being forgotten; one that is assigned again meanwhile is opened anew afterwards. */
+  readonly #forgetting = new Map<string, Promise<void>>();
 
   constructor(options: InstallerOptions) {
     this.#options = options;
@@ -87,6 +93,7 @@ export class Installer {
 
   /** What the director wants now, of all modules; those that it does not mention go on with what is committed. */
   setDesired(desired: ReadonlyMap<string, Desired>): void {
+    this.#desired = desired;
     for (const [module, wish] of desired) {
       if (wish.kind === "refused") {
         this.#reportRefusal(module, wish.error);
@@ -102,6 +109,9 @@ export class Installer {
   }
 
   #desire(module: string, release: ReleaseRecord): void {
+    if (this.#forgetting.has(module)) {
+      return;
+    }
     let install = this.#modules.get(module);
     if (install === undefined && this.#modules.size >= MAX_MODULES) {
       const message = `${releaseName(release)} would be one module more than the ${MAX_MODULES} that a device keeps`;
@@ -138,6 +148,7 @@ export class Installer {
   /** Ends downloads and modules and writes the state. The installer is of no use after it. */
   async stop(): Promise<void> {
     await Promise.all([...this.#modules.values()].map((install) => install.stop()));
+    await Promise.all(this.#forgetting.values());
     await this.#lastFetch;
   }
 
@@ -166,12 +177,37 @@ export class Installer {
       readManifest: (release) => this.#readManifest(release),
       cleanUp: () => this.#cleanUp(),
       emit: ({ release, ...report }) => this.#report(release, report),
-      onStateChange: () => this.#options.onStateChange?.(),
+      onStateChange: () => {
+        this.#forgetUnused(module);
+        this.#options.onStateChange?.();
+      },
       random: this.#options.random ?? Math.random,
     };
     const install = new ModuleInstall(module, state, host);
     this.#modules.set(module, install);
     return install;
+  }
+
+  /** What nobody assigns and nothing is committed of leaves nothing behind. */
+  #forgetUnused(module: string): void {
+    const install = this.#modules.get(module);
+    if (install === undefined || !isUnused(install.state)) {
+      return;
+    }
+    this.#modules.delete(module);
+    this.#forgetting.set(module, this.#forget(module, install));
+  }
+
+  async #forget(module: string, install: ModuleInstall): Promise<void> {
+    await install.stop();
+    // What the disk refuses to forget is forgotten after the next start.
+    await quietly(() => this.#options.store.forgetModule(module));
+    await quietly(() => this.#cleanUp());
+    this.#forgetting.delete(module);
+    const wish = this.#desired.get(module);
+    if (wish?.kind === "selected") {
+      this.#desire(module, toReleaseRecord(wish.release));
+    }
   }
 
   #fetchInTurn(release: ReleaseRecord, signal: AbortSignal): Promise<void> {
@@ -180,11 +216,25 @@ export class Installer {
     return fetch;
   }
 
+  /** Where room is short, what nobody needs any more makes it, once. */
   async #fetch(release: ReleaseRecord, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#tryToFetch(release, signal);
+    } catch (error) {
+      if (!isShortOfRoom(error)) {
+        throw error;
+      }
+      await quietly(() => this.#cleanUp());
+      await this.#tryToFetch(release, signal);
+    }
+  }
+
+  async #tryToFetch(release: ReleaseRecord, signal: AbortSignal): Promise<void> {
     if (signal.aborted) {
       return;
     }
-    const { store, source, windowBlobs, idleTimeoutMs } = this.#options;
+    const { store, source, storageBudgetBytes, windowBlobs, idleTimeoutMs } = this.#options;
+    await checkBudget(store, release, storageBudgetBytes);
     let lastStep = -1;
     await fetchRelease(release, {
       store,
@@ -261,6 +311,13 @@ function referencedBy({ committed, previous, desired, failed, phase }: InstallSt
     isDesiredUseless ? undefined : desired,
     "release" in phase ? phase.release : undefined,
   ].filter((release) => release !== undefined);
+}
+
+/** Nothing of it is on the device, nothing is asked for, and nothing is under way. */
+function isUnused({ desired, committed, previous, phase }: InstallState): boolean {
+  return (
+    desired === undefined && committed === undefined && previous === undefined && phase.kind === "settled"
+  );
 }
 
 function toSnapshot(state: InstallState): ModuleSnapshot {

@@ -301,7 +301,7 @@ function toFailure(error: unknown, unknownCode: string): Failure {
 }
 
 /** Tidying up that fails costs space, not correctness; the next clean-up tries again. */
-async function quietly(run: () => Promise<void>): Promise<void> {
+export async function quietly(run: () => Promise<void>): Promise<void> {
   try {
     await run();
   } catch (error) {

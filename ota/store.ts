@@ -15,6 +15,7 @@ import { withFile } from "./durable-file.ts";
 import { OtaError } from "./errors.ts";
 import type { InstallState } from "./install-types.ts";
 import type { RepositoryName } from "./metadata.ts";
+import { removeData } from "./module-data.ts";
 import { topicSegment } from "./names.ts";
 import { type ReleaseRecord, releaseId } from "./release.ts";
 import {
@@ -139,6 +140,19 @@ export class Store {
     );
   }
 
+  /**
+   * Forgets a module of which nothing is committed: its private files first, so that it is tried again where that is cut short.
+   *
+   * @throws OtaError "store/disk-full", "store/io"
+   */
+  async forgetModule(module: string): Promise<void> {
+    await removeData(this.disk, this.dataDirectory(module));
+    await this.#inTurn(({ modules, ...rest }) => {
+      const { [module]: forgotten, ...others } = modules;
+      return forgotten === undefined ? undefined : { ...rest, modules: others };
+    });
+  }
+
   /** Runs of the agent in a row that ended unasked, soon after their start. */
   get uncleanEnds(): number {
     return this.#database.data.uncleanEnds;
@@ -231,6 +245,20 @@ export class Store {
     await this.disk.rename(incoming, version);
     // A rename is atomic: where its new name is on the medium, the old one is gone from there.
     await this.disk.syncDirectory(dirname(version));
+  }
+
+  /** What version folders and downloads take, in bytes, but for the download of one release. */
+  async usedBytes(except: ReleaseRecord): Promise<number> {
+    const incoming = join(this.#stateDir, "incoming");
+    const downloads = (await this.disk.list(incoming)).map((name) => join(incoming, name));
+    const folders = [...(await this.versionDirectories()), ...downloads];
+    let usedBytes = 0;
+    for (const folder of folders.filter((each) => each !== this.incomingDirectory(except))) {
+      for (const name of await this.disk.list(folder)) {
+        usedBytes += (await this.disk.entry(join(folder, name)))?.sizeBytes ?? 0;
+      }
+    }
+    return usedBytes;
   }
 
   /** Removes version folders and downloads of releases that the predicate disowns; it is asked right before each removal. */

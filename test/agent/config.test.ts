@@ -85,6 +85,15 @@ test("what may be left out has a default: the id is the host name in lower case"
   });
 });
 
+test("storage_budget is what versions may take, all that is free by default; one that holds nothing is a mistake", async (t) => {
+  t.is((await parse(MINIMAL)).config.storageBudgetBytes, undefined);
+  t.is((await parse(`storage_budget = "32MiB"\n${MINIMAL}`)).config.storageBudgetBytes, 32 * 1024 ** 2);
+  await t.throwsAsync(parse(`storage_budget = "1KiB"\n${MINIMAL}`), {
+    code: "config/wrong-value",
+    message: /^device\.toml:1: "storage_budget" must be at least 64 ?KiB/,
+  });
+});
+
 /** A document with one line replaced (or put in front, if it is not there), and what has to be said of it. */
 const WRONG: readonly {
   readonly rule: string;

@@ -10,7 +10,7 @@ import { createNodeDisk } from "../../ota/node-disk.ts";
 import type { ModuleFact } from "../../ota/runner.ts";
 import { BlobBroker } from "../support/blob-broker.ts";
 import { InstallRig, MODULE, WINDOW_MS } from "../support/install-rig.ts";
-import { makeRelease } from "../support/releases.ts";
+import { makeRelease, sha256Of, type TestRelease } from "../support/releases.ts";
 
 const OLD = makeRelease("1.0.0");
 const NEW = makeRelease("1.1.0");
@@ -504,6 +504,67 @@ test("the running version and the one before stay on the disk, older ones and st
   t.true(await rig.store.hasVersion(THIRD.release));
   t.deepEqual(await readdir(join(rig.folder, "incoming")), []);
   t.deepEqual(await readdir(join(rig.folder, "data")), ["acme.thermo"]);
+});
+
+/** Several chunks of noise, so that nothing of it is anywhere else. */
+function noise(version: string, sizeBytes: number): TestRelease {
+  return makeRelease(version, { component: new Uint8Array(randomBytes(sizeBytes)), chunkBytes: 4_096 });
+}
+
+test("a module that nobody assigns any more before anything of it was committed leaves nothing behind", async (t) => {
+  const rig = await InstallRig.create(t);
+  const release = noise("1.0.0", 20_000);
+  rig.ask(release);
+  rig.broker.blobs.delete(sha256Of(release.component.subarray(16_384)));
+  await rig.until("progress", "1.0.0");
+  rig.installer.setDesired(new Map());
+  await rig.untilState(() => rig.installer.snapshot()[MODULE] === undefined);
+  await rig.installer.stop();
+  for (const folder of ["incoming", "versions", "data"])
+    t.deepEqual(await readdir(join(rig.folder, folder)), []);
+  t.is(rig.store.modules().size, 0);
+});
+
+test("a first version that failed and is not assigned any more leaves nothing behind; assigned again it is tried again", async (t) => {
+  const rig = await InstallRig.create(t);
+  rig.runner.onStart.set("1.0.0", (observe) => observe(TRAP));
+  rig.ask(OLD);
+  await rig.until("failed", "1.0.0");
+  rig.installer.setDesired(new Map());
+  rig.runner.onStart.clear();
+  rig.ask(OLD);
+  await rig.passTrial("1.0.0");
+  t.is(rig.runner.runningVersion(), "1.0.0");
+  await rig.installer.stop();
+  t.deepEqual(await readdir(join(rig.folder, "data")), ["acme.thermo"]);
+});
+
+test("store/over-budget: a release that does not fit into what versions may take is refused, and what runs goes on", async (t) => {
+  const rig = await InstallRig.create(t, { storageBudgetBytes: 70_000 });
+  await rig.install(noise("1.0.0", 50_000));
+  rig.ask(noise("1.1.0", 30_000));
+  const refused = await rig.until("refused", "1.1.0");
+  t.is(refused.code, "store/over-budget");
+  t.regex(
+    refused.message ?? "",
+    /has 29\..KiB, and 49\..KiB of the 68\..KiB that versions may take are taken: raise storage_budget/,
+  );
+  t.is(rig.runner.runningVersion(), "1.0.0");
+  t.deepEqual(await readdir(join(rig.folder, "incoming")), []);
+  await rig.install(noise("1.2.0", 15_000));
+});
+
+test("what nobody needs any more makes room in the budget", async (t) => {
+  const rig = await InstallRig.create(t, { storageBudgetBytes: 100_000 });
+  await rig.install(noise("1.0.0", 30_000));
+  await rig.install(noise("1.1.0", 30_000));
+  const stranger = join(rig.folder, "incoming", "stranger");
+  await mkdir(stranger);
+  await writeFile(join(stranger, "component.wasm"), randomBytes(40_000));
+  await rig.install(noise("1.2.0", 30_000));
+  await rig.installer.stop();
+  t.deepEqual(await readdir(join(rig.folder, "incoming")), []);
+  t.is((await readdir(join(rig.folder, "versions"))).length, 2);
 });
 
 test("going back to the version before fetches nothing", async (t) => {

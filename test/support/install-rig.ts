@@ -74,9 +74,18 @@ export class InstallRig {
   /** What the next agent finds its folder on. */
   disk: Disk;
   #life: Life;
+  readonly #storageBudgetBytes: number | undefined;
   readonly #waiting = new Set<() => void>();
 
-  private constructor(folder: string, disk: Disk, life: Life, store: Store, broker: BlobBroker) {
+  private constructor(
+    folder: string,
+    disk: Disk,
+    life: Life,
+    store: Store,
+    broker: BlobBroker,
+    storageBudgetBytes: number | undefined,
+  ) {
+    this.#storageBudgetBytes = storageBudgetBytes;
     this.folder = folder;
     this.disk = disk;
     this.#life = life;
@@ -87,13 +96,19 @@ export class InstallRig {
 
   static async create(
     t: ExecutionContext,
-    options: { readonly disk?: Disk; readonly broker?: BlobBroker; readonly folder?: string } = {},
+    options: {
+      readonly disk?: Disk;
+      readonly broker?: BlobBroker;
+      readonly folder?: string;
+      readonly storageBudgetBytes?: number;
+    } = {},
   ): Promise<InstallRig> {
     const disk = options.disk ?? createNodeDisk();
     const folder = options.folder ?? (await temporaryFolder(t));
     const life = { isOver: false };
     const store = await openStore(mortalDisk(disk, life), folder);
-    const rig = new InstallRig(folder, disk, life, store, options.broker ?? new BlobBroker());
+    const broker = options.broker ?? new BlobBroker();
+    const rig = new InstallRig(folder, disk, life, store, broker, options.storageBudgetBytes);
     t.teardown(() => rig.installer.stop());
     return rig;
   }
@@ -169,6 +184,7 @@ export class InstallRig {
       source: this.broker,
       runner: this.runner,
       clock: this.clock,
+      storageBudgetBytes: this.#storageBudgetBytes,
       random: () => 0.5,
       onEvent: (report) => {
         if (!life.isOver) this.reports.push(report);
