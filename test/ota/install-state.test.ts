@@ -319,6 +319,13 @@ class Device {
   /** Failed last by its own fault, if the director has not asked for another since; a full disk forgets it in a power cut. */
   #failed: { readonly id: string; readonly written: boolean } | undefined;
   #provenHealthy: string | undefined;
+  /** The next staging check, or the next copy of the data, ends like this. */
+  nextCheck: Failure | undefined;
+  nextCopy: Failure | undefined;
+  /** Passed its staging check in this life of the agent or an earlier one. */
+  readonly #verified = new Set<string>();
+  /** Refused by the staging check: not tried again until the agent starts anew or the director asks for another. */
+  #refused: string | undefined;
 
   constructor(t: ExecutionContext) {
     this.#t = t;
@@ -338,6 +345,7 @@ class Device {
 
   ask(release: ReleaseRecord | undefined): void {
     if (release !== undefined && releaseId(release) !== this.#failed?.id) this.#failed = undefined;
+    if (release !== undefined && releaseId(release) !== this.#refused) this.#refused = undefined;
     this.dispatch({ kind: "desired", release });
   }
 
@@ -386,6 +394,7 @@ class Device {
     this.effectsUntilCut = undefined;
     this.timers.clear();
     this.fetching = undefined;
+    this.#refused = undefined;
     this.state = { ...structuredClone(this.durable), serving: { kind: "down" } };
     this.dispatch(RECOVER);
   }
@@ -394,6 +403,8 @@ class Device {
   settle(): void {
     this.diskFull = false;
     this.effectsUntilCut = undefined;
+    this.nextCheck = undefined;
+    this.nextCopy = undefined;
     for (let rounds = 0; rounds < 20; rounds++) {
       this.finishFetch();
       this.endTrial(true);
@@ -406,6 +417,25 @@ class Device {
     const { desired } = this.state;
     const isStillAsked = desired !== undefined && releaseId(desired) === id;
     this.#failed = isStillAsked ? { id, written: !this.diskFull } : undefined;
+  }
+
+  #endCheck(id: string): void {
+    const failure = this.nextCheck;
+    this.nextCheck = undefined;
+    if (failure === undefined) this.#verified.add(id);
+    else this.#refused = id;
+    this.queue.push(
+      failure === undefined ? { kind: "verified", id } : { kind: "verify-failed", id, failure },
+    );
+  }
+
+  #endCopy(id: string): void {
+    const failure = this.nextCopy;
+    this.nextCopy = undefined;
+    this.snapshot ||= failure === undefined;
+    this.queue.push(
+      failure === undefined ? { kind: "prepared", id } : { kind: "prepare-failed", id, failure },
+    );
   }
 
   #process(event: InstallEvent): void {
@@ -429,18 +459,18 @@ class Device {
       case "fetch":
         t.is(this.fetching, undefined, "one fetch at a time");
         t.not(this.#failed?.id, releaseId(effect.release), "a failed release is not tried again");
+        t.not(this.#refused, releaseId(effect.release), "nor is a refused one");
         this.fetching = effect.release;
         return;
       case "cancel-fetch":
         this.fetching = undefined;
         return;
       case "verify":
-        this.queue.push({ kind: "verified", id: releaseId(effect.release) });
+        this.#endCheck(releaseId(effect.release));
         return;
       case "snapshot-data":
         t.is(this.running.size, 0, "data is copied while nothing runs");
-        this.snapshot = true;
-        this.queue.push({ kind: "prepared", id: releaseId(effect.release) });
+        this.#endCopy(releaseId(effect.release));
         return;
       case "restore-data":
         t.is(this.running.size, 0, "data is restored while nothing runs");
@@ -455,6 +485,7 @@ class Device {
         return;
       case "start":
         t.is(this.running.size, 0, "never two versions");
+        t.true(this.#verified.has(releaseId(effect.release)), "nothing runs that was not checked");
         if (effect.trial) {
           const { phase } = this.durable;
           t.true(phase.kind === "trial" && phase.starts >= 1 && phase.starts <= MAX_TRIAL_STARTS);
@@ -474,11 +505,21 @@ class Device {
           t.is(before.phase.kind, "trial");
           t.deepEqual(this.durable.committed, effect.release, "and a durable write");
         }
+        if (effect.event === "rolled-back") {
+          t.is(before.phase.kind, "rolling-back");
+          t.deepEqual([...this.running], [releaseId(committedOf(before))], "the version before runs again");
+          t.is(effect.to, committedOf(before).version);
+        }
         return;
       case "clean-up":
         return;
     }
   }
+}
+
+function committedOf({ committed }: InstallState): ReleaseRecord {
+  if (committed === undefined) throw new Error("nothing is committed");
+  return committed;
 }
 
 type Action = (device: Device) => void;
@@ -506,6 +547,18 @@ const ACTION: fc.Arbitrary<readonly [string, Action]> = fc.oneof(
       ["spoiled", (device) => device.spoil()],
       ["retry", (device) => device.fire("retry-due")],
       ["restart", (device) => device.fire("restart-due")],
+      [
+        "refused",
+        (device) => {
+          device.nextCheck = NOT_GRANTED;
+        },
+      ],
+      [
+        "copy fails",
+        (device) => {
+          device.nextCopy = NO_SPACE;
+        },
+      ],
       ["restart asked", (device) => device.dispatch({ kind: "restart-asked" })],
       ["power cut", (device) => device.restart(false)],
       ["agent restart", (device) => device.restart(true)],
@@ -519,7 +572,7 @@ const ACTION: fc.Arbitrary<readonly [string, Action]> = fc.oneof(
   ).map((action) => fc.constant(action)),
 );
 
-test("whatever happens: one version at a time, committed only when healthy, what failed stays away, something runs at the end", (t) => {
+test("property, whatever happens: one version at a time, only what was checked, committed only when healthy, what failed stays away, a rollback ends with the version before, something runs at the end", (t) => {
   fc.assert(
     fc.property(fc.array(ACTION, { maxLength: 60, size: "max" }), (actions) => {
       const device = new Device(t);
