@@ -9,6 +9,7 @@ import {
   roleForPath,
   TOP_LEVEL,
   withBins,
+  withoutKey,
   withRoleKeys,
   withTeam,
 } from "./delegations.ts";
@@ -70,6 +71,26 @@ export async function replaceDelegatedKey(
       json = withRoleKeys(json, name, { keyIds: next, threshold }, [key.key]);
     }
     return json;
+  });
+}
+
+/**
+ * Takes a key away. A role that would have too few keys left goes with it: devices find its releases no more, and what runs goes on.
+ * Gives those roles. Throws FleetError "fleet/key" …
+ */
+export async function revokeDelegatedKey(
+  repository: Repository,
+  { keyId, roles }: DelegatedKey,
+  nowMs: number = Date.now(),
+): Promise<readonly string[]> {
+  return withRepositoryLock(repository.folder, async () => {
+    const stored = await loadMetadata(repository, "image");
+    const lost = (stored.targets.metadata.delegations?.roles ?? [])
+      .filter(({ name, keyIds, threshold }) => roles.includes(name) && keyIds.length - 1 < threshold)
+      .map(({ name }) => name);
+    const delegations = withoutKey(delegationsJsonOf(stored.targets.signedJson), keyId, lost);
+    await writeRoles({ repository, nowMs }, stored, { delegations });
+    return lost;
   });
 }
 

@@ -113,6 +113,20 @@ export function withRoleKeys(
   });
 }
 
+/** Without a key; roles that have too few left go with it. */
+export function withoutKey(
+  { keys, roles }: DelegationsJson,
+  keyId: string,
+  lost: readonly string[],
+): DelegationsJson {
+  const left = roles.filter(({ name }) => !lost.some((role) => role === name));
+  const without = left.map((each) => {
+    const { keyids } = each;
+    return Array.isArray(keyids) ? { ...each, keyids: keyids.filter((each) => each !== keyId) } : each;
+  });
+  return tidy({ keys, roles: without });
+}
+
 /** With `count` bins under these keys, in the place of the bins that were there. Throws FleetError "fleet/usage". */
 export function withBins(
   { keys, roles }: DelegationsJson,

@@ -18,7 +18,7 @@ import { MAX_INITIAL_ROOT_KEYS, MAX_SETTINGS_BYTES } from "./limits.ts";
 import { withRepositoryLock } from "./lock.ts";
 import { keyOf, loadMetadata, type StartedMetadata } from "./metadata-store.ts";
 import { Passphrases } from "./passphrases.ts";
-import { exists, REPOSITORY_NAMES, type Repository, rootFile } from "./repository.ts";
+import { exists, metadataFile, REPOSITORY_NAMES, type Repository, rootFile } from "./repository.ts";
 import { rootSigned } from "./root-changes.ts";
 import { DEFAULT_BROKER_URL, isBrokerUrl, parseSettings, SETTINGS_FILE, settingsText } from "./settings.ts";
 import type { Signing } from "./signing.ts";
@@ -154,6 +154,9 @@ async function create(
     // Versions go on, release counters and assignments stay: what devices know of them still holds.
     const before: Omit<StartedMetadata, "roots"> =
       options.from === undefined ? { name } : await loadMetadata(options.from, name);
+    for (const [role, { bytes }] of before.delegated ?? []) {
+      await writeFileDurably(metadataFile(folder, name, role), bytes);
+    }
     await writeTargets(signing, { ...before, roots }, before.targets?.metadata.targets.values() ?? []);
   }
   await writeFileDurably(join(folder, ".gitignore"), Buffer.from(".skerry.lock*\n*.tmp\n*.password\n"));

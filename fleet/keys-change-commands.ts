@@ -21,7 +21,7 @@ import { NEW_KEY_OPTIONS, NEW_KEY_USAGE, newKey } from "./new-key.ts";
 import { judgeSignatures, prepareRoot, type RootOnFile, readPendingRoot } from "./pending-root.ts";
 import { REPOSITORY_NAMES, type Repository } from "./repository.ts";
 import { contentOf, findKey, keyNamesOf, type RootChange, type RootContent } from "./root-changes.ts";
-import { rotateDelegated, runAddTeam } from "./team-keys.ts";
+import { revokeDelegated, rotateDelegated, runAddTeam } from "./team-keys.ts";
 
 export const keysAddCommand: FleetCommand = {
   usage: `usage: skerry keys add --repository image|director --role ROLE [options]
@@ -58,7 +58,8 @@ ${NEW_KEY_USAGE}`,
 export const keysRevokeCommand: FleetCommand = {
   usage: `usage: skerry keys revoke KEY [--threshold N] [options]
 
-Prepares a root without KEY (its name, or eight digits of its id).
+Prepares a root without KEY (its name, or eight digits of its id). A team's key is taken away at once, with the image
+targets' key; with its last key a team's role goes.
 
   --threshold N          how many root keys have to sign from then on
 ${REPOSITORY_USAGE}${KEY_USAGE}`,
@@ -106,6 +107,8 @@ async function runRotate(call: CommandCall): Promise<number> {
 
 async function runRevoke(call: CommandCall): Promise<number> {
   const repository = await repositoryOf(call);
+  const delegated = await revokeDelegated(call, repository);
+  if (delegated !== undefined) return delegated;
   const { name, keyId } = await locateKey(call, repository);
   // The lower threshold first: with the key gone the old one may be out of reach.
   return prepare(call, repository, name, [...thresholdChange(call), { kind: "remove", keyId }]);
@@ -159,7 +162,7 @@ async function locateKey(call: CommandCall, repository: Repository): Promise<Loc
   throw new FleetError(
     "fleet/usage",
     first === undefined
-      ? `"${text}" is no key of either root: \`skerry keys list\` tells them (a team's key is rotated, not revoked)`
+      ? `"${text}" is no key of either root: \`skerry keys list\` tells them`
       : `"${text}" stands in both roots: give the digits of its id`,
   );
 }

@@ -106,7 +106,9 @@ async function addRelease(
     1 +
     Math.max(
       0,
-      ...[...targets.values()].filter((target) => isComponentOf(target, module)).map(releaseCounter),
+      ...everyTarget(stored)
+        .filter((target) => isComponentOf(target, module))
+        .map(releaseCounter),
     );
   const contents = new Map<string, TargetInfo[]>();
   for (const target of releaseTargets(manifest, staged, release)) {
@@ -186,6 +188,11 @@ function refuseOtherBytes(
       `${name}@${version} is published already, with another ${file}: raise the version in the manifest`,
     );
   }
+}
+
+/** Those of former roles as well: a counter that started again would be refused by devices that know a higher one. */
+function everyTarget({ targets, delegated }: StoredMetadata): readonly TargetInfo[] {
+  return [targets, ...delegated.values()].flatMap(({ metadata }) => [...metadata.targets.values()]);
 }
 
 function isComponentOf(target: TargetInfo, module: string): boolean {

@@ -1,7 +1,7 @@
-/** The teams' side of `skerry keys add --paths` and `skerry keys rotate`: signed at once, with the key of the image targets. */
+/** The teams' side of `skerry keys add --paths`, `rotate` and `revoke`: signed at once, with the key of the image targets. */
 
 import { type CommandCall, repositoryOf } from "./command-line.ts";
-import { delegateToTeam, findDelegatedKey, replaceDelegatedKey } from "./delegate.ts";
+import { delegateToTeam, findDelegatedKey, replaceDelegatedKey, revokeDelegatedKey } from "./delegate.ts";
 import { pathPatterns } from "./delegations.ts";
 import { FleetError } from "./errors.ts";
 import { loadMetadata } from "./metadata-store.ts";
@@ -40,6 +40,26 @@ export async function rotateDelegated(
   const key = await newKey(call, repository, stem, await delegatedContent(repository));
   const { isSigned } = await replaceDelegatedKey(repository, old, key);
   call.io.stdout.write(`${key.name} signs for ${old.roles.join(", ")} now.${delegatedNext(isSigned)}\n`);
+  return 0;
+}
+
+/** Takes a team's key away; undefined if the key is no team's. */
+export async function revokeDelegated(
+  call: CommandCall,
+  repository: Repository,
+): Promise<number | undefined> {
+  const [text = ""] = call.positionals;
+  const old = findDelegatedKey(await loadMetadata(repository, "image"), text);
+  if (old === undefined) return undefined;
+  if (call.text("threshold") !== undefined) {
+    throw new FleetError("fleet/usage", "--threshold is for root keys");
+  }
+  const lost = await revokeDelegatedKey(repository, old);
+  const gone =
+    lost.length === 0
+      ? ""
+      : ` Nothing is delegated to ${lost.join(", ")} any more: devices take up none of its releases, those that run one go on.`;
+  call.io.stdout.write(`${old.roles.join(", ")}: the key signs nothing now.${gone} Next: skerry sync\n`);
   return 0;
 }
 

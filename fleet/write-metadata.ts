@@ -191,7 +191,10 @@ async function signTopLevel(
   const names = keyNames ?? (before === undefined ? new Map() : keyNamesOf(before));
   return batch.topLevel("targets", signatory, before, (fields) => ({
     ...targetsJson({ ...fields, targets: sorted }),
-    ...(next.roles.length === 0 ? {} : { delegations: { ...next }, ...keyNamesMember(fields.base, names) }),
+    // Once there are delegations the member stays, empty at last: `base` brings the former ones.
+    ...(next.roles.length === 0 && before?.metadata.delegations === undefined
+      ? {}
+      : { delegations: { ...next }, ...keyNamesMember(fields.base, names) }),
   }));
 }
 

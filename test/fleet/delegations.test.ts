@@ -8,7 +8,7 @@ import { FleetError, type FleetErrorCode } from "../../fleet/errors.ts";
 import { keyFile } from "../../fleet/keys.ts";
 import { isConsistent, listedTargetsOf, loadMetadata } from "../../fleet/metadata-store.ts";
 import { refreshRepository } from "../../fleet/refresh.ts";
-import { metadataFile, type Repository } from "../../fleet/repository.ts";
+import { metadataFile, openRepository, type Repository } from "../../fleet/repository.ts";
 import { planSync } from "../../fleet/sync-plan.ts";
 import { writeTargets } from "../../fleet/write-metadata.ts";
 import { type Resolution, TargetSearch, VerifiedDelegations } from "../../ota/resolve-target.ts";
@@ -283,5 +283,37 @@ test("after a power cut between a role's file and the snapshot, refresh does the
   await t.throwsAsync(planSync(repository), code("fleet/repository-damaged"));
   await refreshRepository(repository);
   await listedBy(t, repository, "acme", "acme/thermo@1.0.0");
+  await t.notThrowsAsync(planSync(repository));
+});
+
+test("a revoked team's releases are found no more; its modules come back to the targets with a counter that goes on", async (t) => {
+  const repository = await newRepository(t);
+  await publish(repository);
+  await succeed(t, repository, ...ACME);
+  await publish(repository, { version: "1.1.0" });
+  t.regex(await succeed(t, repository, "revoke", "acme"), /Nothing is delegated to acme any more/);
+  t.is((await find(repository, "acme/thermo/1.1.0/component.wasm")).kind, "absent");
+  await listedBy(t, repository, "targets", "acme/thermo@1.0.0");
+  await t.notThrowsAsync(planSync(repository));
+  t.is((await publish(repository, { version: "1.2.0" })).release, 3);
+  await listedBy(t, repository, "targets", "acme/thermo@1.2.0");
+  // TUF 1.0.31 §5.5.5: a file that was listed once may not go from the snapshot.
+  t.true((await loadMetadata(repository, "image")).snapshot.metadata.files.has("acme.json"));
+  await t.notThrowsAsync(refreshRepository(repository, { force: true }));
+});
+
+test("init --from takes teams and bins over: the teams keep their keys, the bins get the new one", async (t) => {
+  const old = await newRepository(t);
+  await publish(old, { module: "other/thermo" });
+  await succeed(t, old, ...ACME);
+  await publish(old);
+  await succeed(t, old, "bins", "4");
+  const folder = join(await temporaryFolder(t), "next");
+  const made = await run(["keys", "init", folder, "--from", old.folder, "--no-passphrase"]);
+  t.is(made.exitCode, 0, made.err);
+  const repository = await openRepository(folder);
+  for (const module of ["other/thermo", "acme/thermo"]) {
+    t.is((await find(repository, `${module}/1.0.0/component.wasm`)).kind, "found", module);
+  }
   await t.notThrowsAsync(planSync(repository));
 });
