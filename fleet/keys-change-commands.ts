@@ -84,8 +84,12 @@ async function runAdd(call: CommandCall): Promise<number> {
   const paths = call.text("paths");
   if (paths !== undefined) return runAddTeam(call, paths);
   const name = repositoryName(call);
-  if (name === undefined)
-    throw new FleetError("fleet/usage", "--repository image or --repository director is missing");
+  if (name === undefined) {
+    throw new FleetError(
+      "fleet/usage",
+      "--repository image or --repository director is missing (or, for a team's role, --paths)",
+    );
+  }
   const roles = rolesNamed(call.text("role"), name);
   const repository = await repositoryOf(call);
   const content = await currentContent(repository, name);

@@ -162,10 +162,13 @@ function withRoles(content: RootContent, change: (role: RoleName, keys: RoleKeys
 
 function refuseTooFewKeys(role: RoleName, count: number, threshold: number): void {
   if (threshold >= 1 && count >= threshold) return;
+  const advice =
+    role === "root"
+      ? "`skerry keys rotate` puts a new key in the place of one, --threshold changes how many have to sign"
+      : "`skerry keys rotate` puts a new key in its place";
   throw new FleetError(
     "fleet/usage",
-    `the role ${role} would have ${count} keys and a threshold of ${threshold}: \`skerry keys rotate\` puts a new key in the place of one, ` +
-      "--threshold changes how many have to sign",
+    `the role ${role} would have ${count === 1 ? "1 key" : `${count} keys`} and a threshold of ${threshold}: ${advice}`,
   );
 }
 

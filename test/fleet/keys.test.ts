@@ -360,7 +360,7 @@ test("revoking below the threshold is refused, and goes with a lower one", async
   await succeed(t, repository, "revoke", "image-root-1");
   const refused = await keys(repository, "revoke", "image-root-2");
   t.is(refused.exitCode, 2);
-  t.regex(refused.err, /root would have 1 keys and a threshold of 2/);
+  t.regex(refused.err, /root would have 1 key and a threshold of 2/);
   await succeed(t, repository, "revoke", "image-root-2", "--threshold", "1");
   await succeed(t, repository, "sign");
   t.deepEqual(await keysOf(repository, "image", "root"), ["image-root-3"]);
