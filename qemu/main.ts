@@ -1,55 +1,79 @@
 /**
- * `npm run qemu -- tiny [--shell | --demo]`: builds an emulated ARM machine from Debian's packages, boots it, and lets somebody use it.
+ * `npm run qemu -- tiny [--shell | --demo]`, `npm run qemu -- powercut`: builds an emulated ARM machine from Debian's packages, boots it, and lets somebody use it.
  *
  * Exit codes: 0 as asked, 1 something failed, 2 wrong usage.
  */
 import { spawnSync } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { requireTools } from "./tools.ts";
 
-const USAGE = `usage: npm run qemu -- tiny [options]
+const USAGE = `usage: npm run qemu -- tiny [--build | --shell | --demo]
+       npm run qemu -- powercut [--cuts N] [--seed N]
 
-  tiny       an i.MX6UL board: one Cortex-A7, 64 MB
-
+tiny: an i.MX6UL board, one Cortex-A7 with 64 MB
   --build    build what it consists of (minutes the first time), and end
   --shell    boot it with its console here; Ctrl-A X ends it
   --demo     boot it and show the main job on it (default)
+
+powercut: takes its power away in the middle of updates
+  --cuts N   so many times (default: 30)
+  --seed N   at the moments of an earlier run (default: another seed each time)
+
   --help     print this
 
 Needs QEMU and the packages that build the machine; as root on Debian they are installed where they are missing.
 `;
 
+const DEFAULT_CUTS = 30;
+
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(argv: readonly string[]): Promise<number> {
-  const options = readOptions(argv);
-  if (typeof options === "number") return options;
-  const folder = await mkdtemp(join(tmpdir(), "skerry-qemu-"));
+  const task = readTask(argv);
+  if (typeof task === "number") return task;
   try {
     requireTools();
-    const { buildTiny, shellCommand } = await import("./tiny/machine.ts");
-    const parts = await buildTiny((line) => console.log(line));
-    if (options === "build") return 0;
-    if (options === "shell") {
+    return await perform(task);
+  } catch (error) {
+    process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
+}
+
+type Task =
+  | { readonly kind: "build" | "shell" | "demo" }
+  | { readonly kind: "powercut"; readonly cuts: number; readonly seed: number };
+
+async function perform(task: Task): Promise<number> {
+  const note = (line: string): void => console.log(line);
+  if (task.kind === "powercut") {
+    const { cutPowerRepeatedly } = await import("./tiny/power-cuts.ts");
+    await cutPowerRepeatedly({ ...task, note });
+    return 0;
+  }
+  const { buildTiny, shellCommand } = await import("./tiny/machine.ts");
+  const parts = await buildTiny(note);
+  if (task.kind === "build") return 0;
+  const folder = await mkdtemp(join(tmpdir(), "skerry-qemu-"));
+  try {
+    if (task.kind === "shell") {
       const [program = "", ...args] = await shellCommand(parts, folder);
       return spawnSync(program, args, { stdio: "inherit" }).status ?? 1;
     }
     const { demonstrate } = await import("./tiny/demo.ts");
     return (await demonstrate(parts, folder)) ? 0 : 1;
-  } catch (error) {
-    process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
-    return 1;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-type Action = "build" | "shell" | "demo";
+const TINY_TASKS = ["build", "shell", "demo"] as const;
 
-function readOptions(argv: readonly string[]): Action | number {
+function readTask(argv: readonly string[]): Task | number {
   try {
     const { values, positionals } = parseArgs({
       args: [...argv],
@@ -58,6 +82,8 @@ function readOptions(argv: readonly string[]): Action | number {
         build: { type: "boolean", default: false },
         shell: { type: "boolean", default: false },
         demo: { type: "boolean", default: false },
+        cuts: { type: "string" },
+        seed: { type: "string" },
         help: { type: "boolean", short: "h", default: false },
       },
     });
@@ -65,12 +91,25 @@ function readOptions(argv: readonly string[]): Action | number {
       process.stdout.write(USAGE);
       return 0;
     }
-    if (positionals.length !== 1 || positionals[0] !== "tiny") throw new Error("name the machine: tiny");
-    const actions = (["build", "shell", "demo"] as const).filter((name) => values[name]);
-    if (actions.length > 1) throw new Error(`--${actions.join(" and --")}: one of them`);
-    return actions[0] ?? "demo";
+    const [subject, ...more] = positionals;
+    const named = TINY_TASKS.filter((name) => values[name]);
+    const counts = values.cuts !== undefined || values.seed !== undefined;
+    if (more.length === 0 && subject === "powercut" && named.length === 0) {
+      const cuts = readCount("--cuts", values.cuts, DEFAULT_CUTS);
+      return { kind: "powercut", cuts, seed: readCount("--seed", values.seed, randomInt(2 ** 31)) };
+    }
+    if (more.length > 0 || subject !== "tiny") throw new Error("say what: tiny or powercut");
+    if (counts) throw new Error("--cuts and --seed go with powercut");
+    if (named.length > 1) throw new Error(`--${named.join(" and --")}: one of them`);
+    return { kind: named[0] ?? "demo" };
   } catch (error) {
     process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
     return 2;
   }
+}
+
+function readCount(option: string, text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  if (!/^[1-9]\d{0,9}$/.test(text)) throw new Error(`${option} takes a number from 1 on, not "${text}"`);
+  return Number(text);
 }

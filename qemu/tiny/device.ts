@@ -50,6 +50,7 @@ module = "acme/modbus"
 serial = ["modbus0"]
 publish = ["telemetry/#"]
 memory = "8MiB"
+code = "2MiB"
 `;
 }
 

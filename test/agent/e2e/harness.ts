@@ -15,7 +15,7 @@ import type { ModuleLimits } from "../../../sandbox/module-spec.ts";
 import { type Mosquitto, type MosquittoOptions, startMosquitto } from "../../support/mosquitto.ts";
 import type { TestRelease } from "../../support/releases.ts";
 import { requireTool } from "../../support/tools.ts";
-import { Messages } from "./messages.ts";
+import { Messages } from "../../support/messages.ts";
 import { MODULE, signRelease, steady } from "./releases.ts";
 
 export const DEVICE = "pi-01";

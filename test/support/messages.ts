@@ -6,6 +6,11 @@ const TIME_LIMIT_MS = 50_000;
 export class Messages<Message> {
   readonly all: Message[] = [];
   readonly #waiting = new Set<() => void>();
+  readonly #timeLimitMs: number;
+
+  constructor(timeLimitMs = TIME_LIMIT_MS) {
+    this.#timeLimitMs = timeLimitMs;
+  }
 
   /** How many there are: where to look from for what arrives from now on. */
   get count(): number {
@@ -38,8 +43,10 @@ export class Messages<Message> {
     };
     const timer = setTimeout(() => {
       const seen = this.all.slice(from).map((message) => JSON.stringify(message));
-      reject(new Error(`waited ${TIME_LIMIT_MS} ms for ${what}; what came:\n${seen.slice(-40).join("\n")}`));
-    }, TIME_LIMIT_MS);
+      reject(
+        new Error(`waited ${this.#timeLimitMs} ms for ${what}; what came:\n${seen.slice(-40).join("\n")}`),
+      );
+    }, this.#timeLimitMs);
     this.#waiting.add(look);
     look();
     try {
