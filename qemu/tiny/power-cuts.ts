@@ -31,12 +31,14 @@ export async function cutPowerRepeatedly({ cuts, seed, note }: PowerCutOptions):
   await device.install(thermo("1.0.1"), MODULE);
   const updateMs = performance.now() - began;
   note(`seed ${seed}; an update without a cut takes ${(updateMs / 1000).toFixed(1)} s here`);
-    for (let cut = 1; cut <= cuts; cut += 1) {
+  for (let cut = 1; cut <= cuts; cut += 1) {
     const version = `1.1.${cut}`;
     const afterMs = new Random(seed, cut).below(updateMs * BEYOND);
     const reached = await cutDuring(device, version, afterMs);
     await finish(device, version, cut);
-    note(`cut ${cut} of ${cuts}: ${(afterMs / 1000).toFixed(1)} s into the update, after "${reached}": finished`);
+    note(
+      `cut ${cut} of ${cuts}: ${(afterMs / 1000).toFixed(1)} s into the update, after "${reached}": finished`,
+    );
   }
 }
 
@@ -53,7 +55,9 @@ async function cutDuring(device: TinyDevice, version: string, afterMs: number): 
 /** Boots it and waits until the version runs; between, the old one may have. */
 async function finish(device: TinyDevice, version: string, cut: number): Promise<void> {
   const from = device.events.count;
-  const wasCommitted = device.events.all.some((event) => event.event === "committed" && event.version === version);
+  const wasCommitted = device.events.all.some(
+    (event) => event.event === "committed" && event.version === version,
+  );
   await device.boot();
   if (!wasCommitted) {
     const end = await Promise.race([

@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DeviceEvent } from "../../demo/device-events.ts";
 import { type ExampleRelease, Rig } from "../../demo/rig.ts";
-import type { Machine } from "../machine.ts";
-import { agentLog, enrol, tinyToml } from "./device.ts";
-import { buildTiny, startTiny, type TinyParts } from "./machine.ts";
-import { requireTools } from "../tools.ts";
 import { Messages } from "../../test/support/messages.ts";
 import { startMosquitto } from "../../test/support/mosquitto.ts";
+import type { Machine } from "../machine.ts";
+import { requireTools } from "../tools.ts";
+import { agentLog, enrol, tinyToml } from "./device.ts";
+import { buildTiny, startTiny, type TinyParts } from "./machine.ts";
 
 /** Longer than anything takes on an emulated processor that shares its host's. */
 const TIME_LIMIT_MS = 600_000;
@@ -137,7 +137,8 @@ export class TinyDevice implements AsyncDisposable {
 
   /** Waits until the device says that it runs a version. */
   async running(module: string, version: string): Promise<undefined> {
-    const fits = ({ payload }: Telemetry): boolean => JSON.parse(payload).modules?.[module]?.running === version;
+    const fits = ({ payload }: Telemetry): boolean =>
+      JSON.parse(payload).modules?.[module]?.running === version;
     await this.states.until(`${module}@${version} running`, fits, this.states.count);
   }
 

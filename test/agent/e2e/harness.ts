@@ -12,10 +12,10 @@ import { type BrokerAddress, connectBroker } from "../../../fleet/broker.ts";
 import type { ModuleSnapshot } from "../../../ota/installer.ts";
 import { topicSegment } from "../../../ota/names.ts";
 import type { ModuleLimits } from "../../../sandbox/module-spec.ts";
+import { Messages } from "../../support/messages.ts";
 import { type Mosquitto, type MosquittoOptions, startMosquitto } from "../../support/mosquitto.ts";
 import type { TestRelease } from "../../support/releases.ts";
 import { requireTool } from "../../support/tools.ts";
-import { Messages } from "../../support/messages.ts";
 import { MODULE, signRelease, steady } from "./releases.ts";
 
 export const DEVICE = "pi-01";
