@@ -1,5 +1,5 @@
 /**
- * Public keys and key ids: TUF 1.0.31 §4.2, Ed25519 only. Keys of other types parse, and verify nothing.
+ * Public keys and key ids: TUF 1.0.31 §4.2, Ed25519 is what Skerry makes; what others verify is in `signature-schemes.ts`.
  */
 
 import { createHash } from "node:crypto";
@@ -12,7 +12,7 @@ export interface PublicKey {
   readonly keyId: string;
   readonly keyType: string;
   readonly scheme: string;
-  /** For Ed25519 the 32 bytes in hexadecimal. */
+  /** For Ed25519 the 32 bytes in hexadecimal, for RSA and ECDSA a PEM. */
   readonly public: string;
   /** The key object as it stands in the metadata, members unknown to this client included: the key id covers them. */
   readonly json: JsonObject;

@@ -19,6 +19,10 @@ export const MAX_JSON_VALUES = 20_000;
 /** Signatures on one metadata file. */
 export const MAX_SIGNATURES = 32;
 
+/** RSA keys of repositories that other tools write, in bits; larger ones cost a device seconds. */
+export const MIN_RSA_BITS = 2_048;
+export const MAX_RSA_BITS = 4_096;
+
 /** Keys that a root (or a delegation) lists. */
 export const MAX_KEYS = 64;
 

@@ -10,6 +10,9 @@
  * - The public key and R must be encoded canonically (y below the field's prime, §5.1.3 step 1). Neither checks it of the key.
  * - The public key and R must not be of small order: under such a key one signature fits many messages. tweetnacl and OpenSSL 3.0 take
  *   them, OpenSSL 3.5 does not.
+ *
+ * A key or an R with a part of small order (mixed order) is left to the equation, which both compute alike: without the cofactor, so that what holds
+ * only when it is multiplied away is false.
  */
 
 import { createPublicKey, verify as cryptoVerify } from "node:crypto";

@@ -1,13 +1,14 @@
 /**
  * Whether enough keys of a role signed a file: TUF 1.0.31 §5.3.4, §5.4.2, §5.5.3, §5.6.3.
  *
- * "Each KEY MUST only contribute one SIGNATURE": counted by public key, since one key under two ids (with an unknown member more) is one key.
+ * "Each KEY MUST only contribute one SIGNATURE": counted by public key, since one key under two ids (with an unknown member more, or a PEM that is wrapped otherwise) is one key.
  */
 
 import { canonicalJson } from "./json.ts";
 import type { PublicKey } from "./keys.ts";
-import type { MetadataSignature, ParsedFile, RoleKeys } from "./metadata.ts";
+import type { ParsedFile, RoleKeys } from "./metadata.ts";
 import type { SignatureVerifier } from "./signature.ts";
+import { verifySignature } from "./signature-schemes.ts";
 
 export interface SignatureTally {
   readonly kind: /** As many valid signatures as the threshold asks for. */
@@ -33,26 +34,13 @@ export function tallySignatures(
   for (const signature of file.signatures) {
     const key = role.keyIds.includes(signature.keyId) ? keys.get(signature.keyId) : undefined;
     if (key === undefined) continue;
-    if (isValid(signature, key, message, verifier)) validKeys.add(key.public);
-    else falseCount += 1;
+    const identity = verifySignature(key, message, signature.signature, verifier);
+    if (identity === undefined) falseCount += 1;
+    else validKeys.add(identity);
   }
   const { threshold } = role;
   const tally = { validCount: validKeys.size, threshold };
   if (validKeys.size >= threshold) return { kind: "met", ...tally };
   const isForged = falseCount > 0 || file.signatures.length === 0;
   return { kind: isForged ? "forged" : "below-threshold", ...tally };
-}
-
-const PUBLIC_KEY_HEX = /^[0-9a-f]{64}$/;
-const SIGNATURE_HEX = /^[0-9a-f]{128}$/;
-
-function isValid(
-  { signature }: MetadataSignature,
-  key: PublicKey,
-  message: Uint8Array,
-  verifier: SignatureVerifier,
-): boolean {
-  const isEd25519 = key.keyType === "ed25519" && key.scheme === "ed25519";
-  if (!isEd25519 || !PUBLIC_KEY_HEX.test(key.public) || !SIGNATURE_HEX.test(signature)) return false;
-  return verifier.verify(Buffer.from(key.public, "hex"), message, Buffer.from(signature, "hex"));
 }

@@ -11,6 +11,7 @@ import {
   nodeCryptoVerifier,
   tweetnaclVerifier,
 } from "../../ota/signature.ts";
+import { add, BASE, encode, multiply, pointOfOrder8 } from "../support/edwards.ts";
 
 /** RFC 8032 §7.1, tests 1 to 3: seed, public key, message, signature. */
 const VECTORS = [
@@ -144,6 +145,47 @@ test("an R of small order is refused by both", async (t) => {
   const signature = concat(r, toLittleEndian(s));
   t.true(isLaxlyValid(hex(key), hex(message), signature), "the check is needed");
   t.deepEqual(await verdicts(hex(key), hex(message), signature), [false, false]);
+});
+
+/** What signs a message with scalar and nonce for an encoded key and R, which need not fit: R, S and the hash k. */
+function signAs(
+  scalar: bigint,
+  nonce: bigint,
+  key: Uint8Array,
+  r: Uint8Array,
+  message: Uint8Array,
+): { signature: Uint8Array; k: bigint } {
+  const k =
+    fromLittleEndian(
+      createHash("sha512")
+        .update(concat(r, key, message))
+        .digest(),
+    ) % GROUP_ORDER;
+  return { signature: concat(r, toLittleEndian((nonce + k * scalar) % GROUP_ORDER)), k };
+}
+
+test("mixed order: what holds only with the cofactor multiplied away is refused by both", async (t) => {
+  const torsion = pointOfOrder8();
+  const scalar = 1_234_567n;
+  const nonce = 7_654_321n;
+  const mixedKey = encode(add(multiply(BASE, scalar), torsion));
+  const r = encode(multiply(BASE, nonce));
+  let taken = 0;
+  for (let byte = 0; byte < 40; byte += 1) {
+    const message = Uint8Array.of(byte);
+    const { signature, k } = signAs(scalar, nonce, mixedKey, r, message);
+    // Without the cofactor it holds only where the hash happens to make the torsion vanish.
+    const expected = k % 8n === 0n;
+    taken += Number(expected);
+    t.deepEqual(await verdicts(mixedKey, message, signature), [expected, expected], `message ${byte}`);
+  }
+  t.true(taken > 0 && taken < 20);
+  const key = encode(multiply(BASE, scalar));
+  const mixedR = encode(add(multiply(BASE, nonce), torsion));
+  const { signature } = signAs(scalar, nonce, key, mixedR, Uint8Array.of(1));
+  t.deepEqual(await verdicts(key, Uint8Array.of(1), signature), [false, false]);
+  const honest = signAs(scalar, nonce, key, r, Uint8Array.of(1));
+  t.deepEqual(await verdicts(key, Uint8Array.of(1), honest.signature), [true, true]);
 });
 
 test("fresh keys differ, and what they sign verifies with this machine's verifier", async (t) => {
