@@ -39,15 +39,15 @@ test("the operator's folder: metadata of both repositories, and a release's file
   const image = await updater(t, repository.folder, "image");
   const component = await image.getTargetInfo(COMPONENT);
   const listed = (await loadMetadata(repository, "image")).targets.metadata.targets.get(COMPONENT);
-  t.is(component?.hashes["sha256"], listed?.sha256);
-  t.is(component?.length, listed?.length);
-  t.deepEqual(component?.custom, { skerry: { release: 1 } });
-  if (component === undefined) return;
+  if (component === undefined || listed === undefined) return t.fail();
+  t.is(component.hashes["sha256"], listed.sha256);
+  t.is(component.length, listed.length);
+  t.deepEqual(component.custom, { skerry: { release: 1 } });
   const downloaded = await image.downloadTarget(component, join(await temporaryFolder(t), "component.wasm"));
-  t.is((await readFile(downloaded)).length, listed?.length);
+  t.is((await readFile(downloaded)).length, listed.length);
   t.is(await image.getTargetInfo("acme/thermo/2.0.0/component.wasm"), undefined);
   const director = await updater(t, repository.folder, "director");
-  t.is((await director.getTargetInfo(COMPONENT))?.length, listed?.length);
+  t.is((await director.getTargetInfo(COMPONENT))?.length, listed.length);
 });
 
 test("a root that was rotated twice, and what its new keys signed", async (t) => {
