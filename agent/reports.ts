@@ -2,7 +2,7 @@
  * What the device says of itself on its topics (docs/ARCHITECTURE.md, "Topics"): events, state, telemetry and logs, as messages
  * within the bounds of the wire.
  */
-import type { OtaError } from "../ota/errors.ts";
+import { attackOf, type OtaError } from "../ota/errors.ts";
 import type { InstallEventName } from "../ota/install-types.ts";
 import type { InstallReport, ModuleSnapshot } from "../ota/installer.ts";
 import { parseTargetPath } from "../ota/names.ts";
@@ -23,6 +23,8 @@ export interface AgentEvent {
   /** A transition of a module, or `limited`: it ran into a limit and goes on. */
   readonly event: InstallEventName | "limited";
   readonly code?: string;
+  /** What it is if somebody does it on purpose, as TUF and Uptane call it. */
+  readonly attack?: string;
   readonly message?: string;
   readonly to?: string;
   readonly received?: number;
@@ -35,7 +37,7 @@ export interface AgentEvent {
 type EventFacts = Omit<AgentEvent, "time" | "device">;
 
 export interface ReportsOptions {
-  readonly link: Link;
+  readonly link: Pick<Link, "topics" | "publish">;
   readonly deviceId: string;
   readonly log: Log;
   readonly onEvent: (event: AgentEvent) => void;
@@ -119,10 +121,12 @@ export class Reports {
 
   #event({ message, ...facts }: EventFacts): void {
     const { deviceId, link, onEvent } = this.#options;
+    const attack = facts.code === undefined ? undefined : attackOf(facts.code);
     const event: AgentEvent = {
       time: new Date().toISOString(),
       device: deviceId,
       ...facts,
+      ...(attack === undefined ? {} : { attack }),
       ...(message === undefined ? {} : { message: cutText(message, MAX_MESSAGE_LENGTH) }),
     };
     onEvent(event);

@@ -59,6 +59,8 @@ export interface TrustWatchOptions {
   readonly onSelections: (selections: ReadonlyMap<string, Selection>) => void;
   /** Metadata was refused; what was trusted stays. Called once for the same bytes. */
   readonly onRefused: (error: OtaError) => void;
+  /** How long what does not fit may take to become whole, in milliseconds; METADATA_GRACE_MS unless said. */
+  readonly graceMs?: number;
   /** The disk failed; told once for the same failure, and tried again. */
   readonly onProblem: (error: unknown) => void;
 }
@@ -206,7 +208,7 @@ export class TrustWatch {
     this.#graceTimer ??= setTimeout(() => {
       this.#graceTimer = undefined;
       this.#enqueue(true);
-    }, METADATA_GRACE_MS);
+    }, this.#options.graceMs ?? METADATA_GRACE_MS);
   }
 
   /** Takes what became trusted; gives the error to report if what is incomplete stays so. */

@@ -115,3 +115,30 @@ export class OtaError<Code extends OtaErrorCode = OtaErrorCode> extends Error {
     this.details = options?.details ?? {};
   }
 }
+
+/** What an error is if somebody causes it on purpose, in the words of TUF 1.0.31 §1.5.2 and Uptane 2.1 "Threats"; most are slips and broken lines. */
+const ATTACKS: Readonly<Partial<Record<string, string>>> = {
+  "trust/signature-invalid": "arbitrary software",
+  "trust/not-vouched": "arbitrary software",
+  "trust/wrong-role": "mix-and-match",
+  "trust/wrong-repository": "mix-and-match",
+  "trust/mix-and-match-attack": "mix-and-match",
+  "trust/hash-mismatch": "mix-and-match",
+  "trust/length-mismatch": "mix-and-match",
+  "trust/rollback-attack": "rollback",
+  "trust/freeze-attack": "freeze",
+  "trust/endless-data-attack": "endless data",
+  "trust/incomplete": "drop-request",
+  "trust/wrong-hardware": "wrong software installation",
+  "trust/bad-assignment": "wrong software installation",
+  "manifest/mismatch": "wrong software installation",
+  "delivery/timeout": "drop-request",
+  "delivery/chunk-corrupt": "arbitrary software",
+  "delivery/hash-mismatch": "arbitrary software",
+  "delivery/length-mismatch": "arbitrary software",
+};
+
+/** The attack that an error's code stands for, if it stands for one. */
+export function attackOf(code: string): string | undefined {
+  return Object.hasOwn(ATTACKS, code) ? ATTACKS[code] : undefined;
+}

@@ -4,6 +4,8 @@ import type { Clock } from "../../ota/clock.ts";
 
 export class HeldClock implements Clock {
   #nowMs = 0;
+  /** Told of each timer that is set. */
+  onTimer: () => void = () => undefined;
   readonly #timers = new Map<() => void, number>();
 
   nowMs(): number {
@@ -13,6 +15,7 @@ export class HeldClock implements Clock {
   setTimer(delayMs: number, callback: () => void): () => void {
     const fire = (): void => callback();
     this.#timers.set(fire, this.#nowMs + delayMs);
+    this.onTimer();
     return () => this.#timers.delete(fire);
   }
 

@@ -68,6 +68,8 @@ export class InstallRig {
   readonly clock = new HeldClock();
   readonly broker: BlobBroker;
   readonly reports: InstallReport[] = [];
+  /** Told of each report, too. */
+  onReport: (report: InstallReport) => void = () => undefined;
   runner = new ScriptedRunner();
   store: Store;
   installer: Installer;
@@ -92,6 +94,7 @@ export class InstallRig {
     this.store = store;
     this.broker = broker;
     this.installer = this.#newInstaller();
+    this.clock.onTimer = () => this.#wake();
   }
 
   static async create(
@@ -188,6 +191,7 @@ export class InstallRig {
       random: () => 0.5,
       onEvent: (report) => {
         if (!life.isOver) this.reports.push(report);
+        if (!life.isOver) this.onReport(report);
         this.#wake();
       },
       onStateChange: () => this.#wake(),

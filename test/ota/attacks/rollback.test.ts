@@ -1,0 +1,63 @@
+/** Rollback: what was newer is replaced by what was signed before, in the metadata or in the release that it chooses. */
+
+import test from "ava";
+import { Attacker } from "./attacker.ts";
+import { assigned, Fleet, imageTargets, releaseOf } from "./fleet.ts";
+import { Victim } from "./victim.ts";
+
+for (const repository of ["image", "director"] as const) {
+  test(`the ${repository} repository's earlier metadata is refused, after a restart as well`, async (t) => {
+    const fleet = await Fleet.create();
+    const victim = await Victim.create(t, fleet);
+    await victim.release(releaseOf("1.1.0", 2));
+    const from = victim.events.length;
+    victim.send(repository, fleet.kept(repository, 1));
+    t.like(await victim.refused("trust/rollback-attack", "rollback", from), { repository });
+    await victim.restart();
+    const afterwards = victim.events.length;
+    victim.send(repository, fleet.kept(repository, 1));
+    await victim.refused("trust/rollback-attack", "rollback", afterwards);
+    victim.expectRunning(t, "1.1.0");
+  });
+}
+
+test("a stolen snapshot key can't list older targets, or leave a role out", async (t) => {
+  const fleet = await Fleet.create();
+  const victim = await Victim.create(t, fleet);
+  await victim.release(releaseOf("1.1.0", 2));
+  const attacker = (await Attacker.of(fleet)).steal("director", ["timestamp", "snapshot"]);
+  const old = fleet.kept("director", 1);
+  const forged = await attacker.forge("director", [], {
+    change: {
+      snapshot: (signed) => ({ ...signed, meta: { "targets.json": { version: 1 } } }),
+    },
+  });
+  const from = victim.events.length;
+  victim.send("director", { ...forged, targets: old.targets });
+  await victim.refused("trust/rollback-attack", "rollback", from);
+  victim.expectRunning(t, "1.1.0");
+});
+
+test("a stolen director key can't bring a committed module's older release back; the operator does it with a new version", async (t) => {
+  const fleet = await Fleet.create();
+  const victim = await Victim.create(t, fleet);
+  const [first] = fleet.releases;
+  if (first === undefined) return t.fail();
+  await victim.release(releaseOf("1.1.0", 2));
+  const attacker = (await Attacker.of(fleet)).stealAll("director");
+  const from = victim.events.length;
+  victim.send("director", await attacker.forge("director", [assigned(first, 99)]));
+  const event = await victim.refused("trust/rollback-attack", "rollback", from);
+  t.like(event, { module: "acme/thermo", version: "1.0.0" });
+  t.regex(event.message ?? "", /publish it again under a new version/);
+  victim.expectRunning(t, "1.1.0");
+  await victim.restart();
+  victim.expectRunning(t, "1.1.0");
+
+  // The operator, with the same code under another version; his director's version has to go beyond the attacker's.
+  const again = releaseOf("1.2.0", 3, { component: "component of acme/thermo@1.0.0" });
+  await fleet.assign(first);
+  await victim.release(again);
+  victim.expectRunning(t, "1.2.0");
+  t.is(imageTargets(again)[0]?.sha256, imageTargets(first)[0]?.sha256);
+});
