@@ -13,7 +13,7 @@ import type { BlobSource } from "../ota/blob-source.ts";
 import { OtaError } from "../ota/errors.ts";
 import { Installer } from "../ota/installer.ts";
 import { createNodeDisk } from "../ota/node-disk.ts";
-import { createVerifier } from "../ota/signature.ts";
+import { createVerifier, type SignatureVerifier } from "../ota/signature.ts";
 import { openStore, type Store } from "../ota/store.ts";
 import { saveChange } from "../ota/stored-trust.ts";
 import { TrustedTime } from "../ota/trusted-time.ts";
@@ -41,6 +41,8 @@ export interface AgentHooks {
   /** Every payload of a download, too, when it has been dealt with. */
   readonly onBlob?: (sizeBytes: number) => void;
   readonly log?: Log;
+  /** Each signature that is checked; none are where nothing is new. */
+  readonly onSignatureCheck?: () => void;
   /** What modules may use instead of the defaults of sandbox/limits.ts: a test of deadlines need not wait for them. */
   readonly moduleLimits?: ModuleLimits;
 }
@@ -93,7 +95,7 @@ async function startOn(
   log: Log,
   damages: readonly string[],
 ): Promise<RunningAgent> {
-  const verifier = await createVerifier();
+  const verifier = counted(await createVerifier(), hooks.onSignatureCheck ?? (() => undefined));
   const loaded = {
     image: await loadTrusted("image", settings.trust.imageRootFile, store, verifier),
     director: await loadTrusted("director", settings.trust.directorRootFile, store, verifier),
@@ -200,6 +202,15 @@ function listen(link: Link, watch: TrustWatch, installer: Installer): void {
     const correlation = responseTopic === link.topics.reply ? correlationData : undefined;
     link.publish("event", link.topics.reply, reply, correlation);
   });
+}
+
+function counted(verifier: SignatureVerifier, onCheck: () => void): SignatureVerifier {
+  return {
+    verify(publicKey, message, signature) {
+      onCheck();
+      return verifier.verify(publicKey, message, signature);
+    },
+  };
 }
 
 function observed(source: BlobSource, onBlob: (sizeBytes: number) => void): BlobSource {

@@ -128,8 +128,16 @@ export const MAX_MESSAGE_LENGTH = 1_024;
 /** The modules in a state message, in bytes of JSON: a payload less what stands around them. */
 export const MAX_STATE_MODULES_BYTES = MAX_PAYLOAD_BYTES - 1_024;
 
-/** Events about refused metadata, per minute: whoever writes to the broker can forge without end. */
-export const MAX_METADATA_REFUSALS_PER_MINUTE = 20;
+/** Events about refused metadata, at once and then per hour: whoever writes to the broker can forge without end. */
+export const METADATA_REFUSALS_BURST = 40;
+export const METADATA_REFUSALS_PER_HOUR = 6;
+
+/**
+ * Metadata that is looked at and refused, at once and then per minute: beyond it what arrives has to wait. A check of the largest file costs
+ * a slow device some tens of milliseconds.
+ */
+export const REFUSED_EVALUATIONS_BURST = 60;
+export const REFUSED_EVALUATIONS_PER_MINUTE = 12;
 
 /** How long changes of state are gathered before the state goes out, in milliseconds. */
 export const STATE_DELAY_MS = 20;

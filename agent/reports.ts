@@ -9,7 +9,12 @@ import { parseTargetPath } from "../ota/names.ts";
 import type { LogLevel } from "../sandbox/module-spec.ts";
 import { TokenBucket } from "../sandbox/token-bucket.ts";
 import { messageOf } from "./errors.ts";
-import { MAX_MESSAGE_LENGTH, MAX_METADATA_REFUSALS_PER_MINUTE, STATE_DELAY_MS } from "./limits.ts";
+import {
+  MAX_MESSAGE_LENGTH,
+  METADATA_REFUSALS_BURST,
+  METADATA_REFUSALS_PER_HOUR,
+  STATE_DELAY_MS,
+} from "./limits.ts";
 import type { Link } from "./link-types.ts";
 import type { Log } from "./log.ts";
 import { boundedModules, cutText } from "./state-message.ts";
@@ -34,6 +39,8 @@ export interface AgentEvent {
   readonly role?: string;
 }
 
+const SECONDS_PER_HOUR = 3_600;
+
 type EventFacts = Omit<AgentEvent, "time" | "device">;
 
 export interface ReportsOptions {
@@ -47,10 +54,11 @@ export interface ReportsOptions {
 export class Reports {
   readonly #options: ReportsOptions;
   readonly #refusals = new TokenBucket(
-    MAX_METADATA_REFUSALS_PER_MINUTE / 60,
-    MAX_METADATA_REFUSALS_PER_MINUTE,
+    METADATA_REFUSALS_PER_HOUR / SECONDS_PER_HOUR,
+    METADATA_REFUSALS_BURST,
     performance.now(),
   );
+  #untoldRefusals = 0;
   #stateTimer: NodeJS.Timeout | undefined;
 
   constructor(options: ReportsOptions) {
@@ -64,11 +72,15 @@ export class Reports {
 
   /** Metadata that was refused: an event for each release that it claims to bring, or one without a module. */
   refusedMetadata(error: OtaError): void {
-    const { code, message, details } = error;
+    const { code, details } = error;
     if (!this.#refusals.take(1, performance.now())) {
-      this.#options.log("warning", `more metadata was refused: ${message}`, { code });
+      // Neither an event nor a line in the log: the disk would be filled instead of the broker.
+      this.#untoldRefusals += 1;
       return;
     }
+    const untold = this.#untoldRefusals === 0 ? "" : `; ${this.#untoldRefusals} more were refused before it`;
+    this.#untoldRefusals = 0;
+    const message = error.message + untold;
     const facts = {
       event: "refused",
       code,

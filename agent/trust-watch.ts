@@ -7,7 +7,8 @@
  * - Topics have no order, and a broker may send an old retained message after a new live one. So an evaluation waits until no more
  *   arrives for a moment, but not longer than METADATA_SETTLE_MAX_MS: a flood must not keep anything from being judged. What does
  *   not fit then has a grace period to become whole, after which the broker is asked to send everything once more; what does not fit
- *   after another one is reported. The same bytes again change nothing about that: the broker is not asked for ever.
+ *   after another one is reported. The same bytes again change nothing about that: the broker is not asked for ever. Who sends forged metadata
+ *   without end, each otherwise, is left waiting after a while.
  * - What is newly trusted is on the disk before anything is done by it.
  * - Selections are made only while both repositories hold against the time of this run: a device that hears nothing goes on
  *   with what it runs.
@@ -15,10 +16,7 @@
 import type { DeviceIdentity } from "../ota/assignment.ts";
 import { OtaError } from "../ota/errors.ts";
 import type { RepositoryName } from "../ota/metadata.ts";
-import { claimedComponents } from "../ota/metadata-checks.ts";
-import { parseMetadata } from "../ota/parse-metadata.ts";
-import { TargetSearch, VerifiedDelegations } from "../ota/resolve-target.ts";
-import { type CommittedRelease, type Selection, selectReleases } from "../ota/selection.ts";
+import type { CommittedRelease, Selection } from "../ota/selection.ts";
 import type { SignatureVerifier } from "../ota/signature.ts";
 import { changeOf, type TrustChange } from "../ota/stored-trust.ts";
 import {
@@ -39,6 +37,8 @@ import {
   METADATA_SETTLE_MAX_MS,
   METADATA_SETTLE_MS,
 } from "./limits.ts";
+import { MetadataRefusals, withClaims } from "./metadata-refusals.ts";
+import { ReleaseChoice } from "./release-choice.ts";
 import { Settling } from "./settling.ts";
 import { BUILT_MS } from "./version.ts";
 
@@ -72,8 +72,6 @@ interface Watched {
   isHeard: boolean;
   /** Whether the trusted set was found to hold since the agent started. */
   holds: boolean;
-  /** What was last reported of it, so that it is reported once. */
-  reported: string | undefined;
 }
 
 type ReceivedByRepository = Readonly<Record<RepositoryName, ReceivedMetadata>>;
@@ -83,7 +81,7 @@ const REPOSITORIES = ["image", "director"] as const;
 export class TrustWatch {
   readonly #options: TrustWatchOptions;
   readonly #watched: Record<RepositoryName, Watched>;
-  readonly #settling = new Settling(METADATA_SETTLE_MS, METADATA_SETTLE_MAX_MS, () => this.#enqueue(false));
+  readonly #settling = new Settling(METADATA_SETTLE_MS, METADATA_SETTLE_MAX_MS, () => this.#settled());
   /** An evaluation that has not begun, and whether it is one after a grace period. */
   #queued: { graceIsOver: boolean } | undefined;
   /** Metadata does not fit, and the broker was asked to send it once more. */
@@ -96,19 +94,22 @@ export class TrustWatch {
   #retryTimer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
-  /** The delegated roles of the image repository that this device's modules lead to, once that is known. */
-  #neededRoles: ReadonlySet<string> | undefined;
-  readonly #verifiedDelegations = new VerifiedDelegations();
+  readonly #choice: ReleaseChoice;
+  readonly #refusals: MetadataRefusals;
+  /** Until then nothing that arrives is looked at: too much of it had to be refused. */
+  #pausedUntilMs = 0;
+  #pauseTimer: NodeJS.Timeout | undefined;
   readonly #recheckTimer: NodeJS.Timeout;
 
   constructor(options: TrustWatchOptions) {
     this.#options = options;
+    this.#choice = new ReleaseChoice(options);
+    this.#refusals = new MetadataRefusals(options.onRefused);
     const watch = (trusted: TrustedRepository): Watched => ({
       trusted,
       received: NOTHING_RECEIVED,
       isHeard: false,
       holds: false,
-      reported: undefined,
     });
     this.#watched = { image: watch(options.trusted.image), director: watch(options.trusted.director) };
     // Whoever holds the newer metadata back sends nothing: its expiry is noticed without a message.
@@ -135,13 +136,14 @@ export class TrustWatch {
     this.#settling.cancel();
     clearTimeout(this.#graceTimer);
     clearTimeout(this.#retryTimer);
+    clearTimeout(this.#pauseTimer);
     clearInterval(this.#recheckTimer);
     await this.#running;
   }
 
   /** A director delegates nothing. */
   #neededRolesOf(repository: RepositoryName): ReadonlySet<string> | undefined {
-    return repository === "director" ? NO_ROLES : this.#neededRoles;
+    return repository === "director" ? NO_ROLES : this.#choice.neededRoles;
   }
 
   /** TUF 1.0.31 §5.1: fixed for an evaluation, but for a new root, whose keys decide anew what time was signed. */
@@ -149,6 +151,18 @@ export class TrustWatch {
     const { image, director } = this.#watched;
     const issuedMs = [image, director].map(({ trusted }) => trusted.timestamp?.metadata.issuedMs);
     return this.#options.now(highWaterMarkMs(BUILT_MS, issuedMs));
+  }
+
+  #settled(): void {
+    const waitMs = this.#pausedUntilMs - performance.now();
+    if (waitMs <= 0) {
+      this.#enqueue(false);
+      return;
+    }
+    this.#pauseTimer ??= setTimeout(() => {
+      this.#pauseTimer = undefined;
+      this.#enqueue(false);
+    }, waitMs).unref();
   }
 
   #enqueue(graceIsOver: boolean): void {
@@ -193,8 +207,9 @@ export class TrustWatch {
     if (isLast || (undecided.length === 0 && !unvouched)) {
       for (const error of undecided) this.#refuse(error);
       this.#concluded = isLast ? received : undefined;
-      if (!isLast && this.#neededRoles !== undefined) {
-        image.received = retainDelegated(image.received, this.#neededRoles);
+      const { neededRoles } = this.#choice;
+      if (!isLast && neededRoles !== undefined) {
+        image.received = retainDelegated(image.received, neededRoles);
       }
       this.#askedAgain = false;
       clearTimeout(this.#graceTimer);
@@ -222,10 +237,11 @@ export class TrustWatch {
         const { verifier } = this.#options;
         const foreignRoot = other.trusted.root.metadata;
         const verdict = verifyRepository(watched.trusted, watched.received, nowMs, verifier, foreignRoot);
-        if (verdict.kind === "incomplete") return withClaims(verdict.error, watched);
+        if (verdict.kind === "incomplete")
+          return withClaims(verdict.error, watched.trusted, watched.received);
         watched.holds = true;
         if (verdict.kind === "current") {
-          watched.reported = undefined;
+          this.#refusals.clear(repository);
           return undefined;
         }
         const change = changeOf(watched.trusted, verdict);
@@ -237,7 +253,7 @@ export class TrustWatch {
       if (!(error instanceof OtaError) || error.code.startsWith("store/")) throw error;
       // A broker's old message after a new one looks like it, until everything was sent once more.
       if (error.code === "trust/rollback-attack") return error;
-      this.#refuse(withClaims(error, watched));
+      this.#refuse(withClaims(error, watched.trusted, watched.received));
       return undefined;
     }
   }
@@ -246,25 +262,9 @@ export class TrustWatch {
   #select(isLast: boolean, nowMs: number): boolean {
     const { image, director } = this.#watched;
     if (!image.holds || !director.holds) return false;
-    if (!isFresh(image.trusted, nowMs) || !isFresh(director.trusted, nowMs)) return false;
-    const { verifier, device, committed } = this.#options;
-    const { targets, snapshot } = image.trusted;
-    const directorTargets = director.trusted.targets;
-    if (targets === undefined || snapshot === undefined || directorTargets === undefined) return false;
-    const search = new TargetSearch({
-      targets: targets.metadata,
-      snapshot: snapshot.metadata,
-      delegated: image.received.delegated,
-      nowMs,
-      verifier,
-      hardware: device.hardware,
-      verified: this.#verifiedDelegations,
-    });
-    const selections = new Map(
-      selectReleases({ image: search, director: directorTargets.metadata, device, committed: committed() }),
-    );
-    this.#neededRoles = search.neededRoles;
-    this.#verifiedDelegations.retain(search.neededRoles);
+    const chosen = this.#choice.choose(image.trusted, director.trusted, image.received.delegated, nowMs);
+    if (chosen === undefined) return false;
+    const selections = new Map(chosen);
     let isAwaiting = false;
     if (!isLast) {
       for (const [module, selection] of selections) {
@@ -279,12 +279,8 @@ export class TrustWatch {
   }
 
   #refuse(error: OtaError): void {
-    const repository: unknown = error.details["repository"];
-    const watched = repository === "director" ? this.#watched.director : this.#watched.image;
-    const key = `${error.code} ${error.message}`;
-    if (watched.reported === key) return;
-    watched.reported = key;
-    this.#options.onRefused(error);
+    const pauseMs = this.#refusals.refuse(error);
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, performance.now() + pauseMs);
   }
 }
 
@@ -293,35 +289,4 @@ const NO_ROLES: ReadonlySet<string> = new Set();
 /** By identity: `receiveMetadata` gives the same object for the same bytes. */
 function isSameMetadata(left: ReceivedByRepository | undefined, right: ReceivedByRepository): boolean {
   return left !== undefined && REPOSITORIES.every((repository) => left[repository] === right[repository]);
-}
-
-/** TUF 1.0.31 §5.4.4, §5.5.6, §5.6.6: nothing is installed by what has expired, whatever else lies on the topics. */
-function isFresh(trusted: TrustedRepository, nowMs: number): boolean {
-  const { root, timestamp, snapshot, targets } = trusted;
-  return [root, timestamp, snapshot, targets].every((file) => (file?.metadata.expiresMs ?? 0) > nowMs);
-}
-
-/**
- * Adds what forged metadata claims to bring, so that the event can name it: whoever forges a timestamp sends targets along.
- * The claims are syntax-checked and bounded, and nobody acts upon them.
- */
-function withClaims(error: OtaError, watched: Watched): OtaError {
-  const { targets } = watched.received;
-  if (
-    error.code !== "trust/signature-invalid" ||
-    error.details["claims"] !== undefined ||
-    targets === undefined
-  ) {
-    return error;
-  }
-  try {
-    const forged = parseMetadata(watched.trusted.repository, "targets", targets).metadata;
-    const claims = claimedComponents(forged, watched.trusted.targets?.metadata);
-    const details = { ...error.details, claims };
-    return new OtaError(error.code, error.message, { cause: error, details });
-  } catch (failure) {
-    // Targets that do not parse claim nothing.
-    if (failure instanceof OtaError) return error;
-    throw failure;
-  }
 }

@@ -1,20 +1,23 @@
 /** The watch over the metadata topics: floods, loops, a disk that fails. Times are the real ones; no test waits for one of them to pass in vain. */
 
 import test, { type ExecutionContext } from "ava";
-import { METADATA_SETTLE_MS } from "../../agent/limits.ts";
+import { METADATA_SETTLE_MS, REFUSED_EVALUATIONS_BURST } from "../../agent/limits.ts";
 import { TrustWatch, type TrustWatchOptions } from "../../agent/trust-watch.ts";
 import { OtaError } from "../../ota/errors.ts";
 import { loadTrustedRepository } from "../../ota/load-trusted.ts";
 import type { RepositoryName } from "../../ota/metadata.ts";
 import type { Selection } from "../../ota/selection.ts";
-import { createVerifier } from "../../ota/signature.ts";
+import { signMetadata, targetsJson } from "../../ota/sign-metadata.ts";
+import { createVerifier, type SignatureVerifier } from "../../ota/signature.ts";
 import type { TrustedRepository } from "../../ota/trust-state.ts";
 import {
   type MetadataSet,
   metadataSet,
+  NEXT_YEAR_MS,
   NOW_MS,
   repositorySigners,
   rootFile,
+  testSigner,
   testTarget,
 } from "../support/signed-repository.ts";
 
@@ -55,7 +58,7 @@ interface Scene {
   readonly problems: Happenings<unknown>;
   readonly requests: Happenings<true>;
   readonly sets: Readonly<Record<RepositoryName, (version: number) => Promise<MetadataSet>>>;
-  send(repository: RepositoryName, set: Partial<MetadataSet>): void;
+  send(repository: RepositoryName, files: Partial<MetadataSet> & { readonly acme?: Uint8Array }): void;
 }
 
 async function scene(t: ExecutionContext, options: Partial<TrustWatchOptions> = {}): Promise<Scene> {
@@ -169,6 +172,64 @@ test("a disk that fails is told once, and nothing is selected by what could not 
   send("image", await sets.image(3));
   t.is((await selections.nth(1)).get("acme/thermo")?.kind, "selected");
   t.is(problems.all.length, 1);
+});
+
+test("a refresh that brings nothing new costs no signature check, delegated roles included", async (t) => {
+  const inner = await createVerifier();
+  let checks = 0;
+  const verifier: SignatureVerifier = {
+    verify(...parts) {
+      checks += 1;
+      return inner.verify(...parts);
+    },
+  };
+  const team = await testSigner("acme");
+  const fields = { version: 1, expiresMs: NEXT_YEAR_MS };
+  const acme = await signMetadata(targetsJson({ ...fields, targets: IMAGE_TARGETS }), [team]);
+  const delegations = {
+    keys: { [team.key.keyId]: team.key.json },
+    roles: [
+      { name: "acme", keyids: [team.key.keyId], threshold: 1, paths: ["acme/*/*/*"], terminating: true },
+    ],
+  };
+  const image = await metadataSet(await repositorySigners("image"), {
+    change: { targets: (signed) => ({ ...signed, delegations }) },
+    delegated: new Map([["acme", { version: 1, bytes: acme }]]),
+  });
+  const { send, selections, sets } = await scene(t, { verifier });
+  const director = await sets.director(1);
+  send("director", director);
+  send("image", { ...image, acme });
+  t.is((await selections.nth(1)).get("acme/thermo")?.kind, "selected");
+  const { length } = selections.all;
+  const before = checks;
+  t.true(before >= 7);
+  send("director", director);
+  send("image", { ...image, acme });
+  await selections.nth(length + 1);
+  t.is(checks, before);
+});
+
+test("forged metadata without end, each otherwise, is looked at ever more seldom; a genuine one is taken all the same", async (t) => {
+  const { send, selections, refusals, sets } = await scene(t);
+  send("image", await sets.image(1));
+  send("director", await sets.director(1));
+  await selections.nth(1);
+  const genuine = await sets.director(2);
+  let nonce = 0;
+  const flood = setInterval(() => {
+    nonce += 1;
+    const forged = `{"signed":{"_type":"forged ${nonce}"},"signatures":[]}`;
+    send("director", { timestamp: new TextEncoder().encode(forged) });
+  }, METADATA_SETTLE_MS * 1.1);
+  t.teardown(() => clearInterval(flood));
+  await refusals.nth(REFUSED_EVALUATIONS_BURST);
+  clearInterval(flood);
+  const told = refusals.all.length;
+  const { length } = selections.all;
+  send("director", genuine);
+  await selections.nth(length + 1);
+  t.true(refusals.all.length <= told + 1);
 });
 
 test("a repository of which only a known root came is reported as incomplete", async (t) => {

@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import type { JsonObject } from "../../ota/json.ts";
 import type { RepositoryName, RoleName, TargetInfo } from "../../ota/metadata.ts";
 import {
+  type NamedFile,
   rootJson,
   signMetadata,
   snapshotJson,
@@ -73,6 +74,8 @@ export interface SetOptions {
   readonly version?: number;
   readonly targets?: readonly TargetInfo[];
   readonly expiresMs?: Partial<Record<RoleName, number>>;
+  /** Files of delegated roles that the snapshot lists, by role. */
+  readonly delegated?: ReadonlyMap<string, NamedFile>;
   readonly change?: Partial<Record<RoleName, Change>>;
   /** Signers of a role instead of its own. */
   readonly signedBy?: Partial<Record<RoleName, readonly Signer[]>>;
@@ -96,7 +99,11 @@ export async function metadataSet(roles: RepositorySigners, options: SetOptions 
   );
   const snapshot = await sign(
     "snapshot",
-    snapshotJson({ ...fields("snapshot"), targets: { version, bytes: targets } }),
+    snapshotJson({
+      ...fields("snapshot"),
+      targets: { version, bytes: targets },
+      ...(options.delegated === undefined ? {} : { delegated: options.delegated }),
+    }),
   );
   const timestamp = await sign(
     "timestamp",
