@@ -1,5 +1,6 @@
 /** The options of `skerry module run`, narrowed. No effects. */
 import { parseArgs } from "node:util";
+import { listenRuleProblem, networkRuleProblem } from "../devices/network-rules.ts";
 import { DURATION_SYNTAX, parseDuration, parseSize, SIZE_SYNTAX } from "../ota/units.ts";
 import { messageOf } from "./errors.ts";
 
@@ -9,6 +10,9 @@ export interface ModuleRunOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly policyPath: string | undefined;
   readonly manifestPath: string | undefined;
+  /** Rules of what the module may connect to, and where it may be reached. */
+  readonly network: readonly string[];
+  readonly listen: readonly string[];
   readonly memoryBytes: number | undefined;
   readonly timeoutMs: number | undefined;
   /** For a reactor's `on-message`, in their order. */
@@ -27,6 +31,8 @@ const OPTIONS = {
   env: { type: "string", multiple: true, default: [] },
   policy: { type: "string" },
   manifest: { type: "string" },
+  "allow-net": { type: "string", multiple: true, default: [] },
+  "allow-listen": { type: "string", multiple: true, default: [] },
   memory: { type: "string" },
   timeout: { type: "string" },
   message: { type: "string", multiple: true, default: [] },
@@ -55,6 +61,8 @@ export function parseModuleRunOptions(argv: readonly string[]): ParsedRunOptions
         env: Object.fromEntries(values.env.map(parseVariable)),
         policyPath: values.policy,
         manifestPath: values.manifest,
+        network: checkedRules("--allow-net", values["allow-net"], networkRuleProblem),
+        listen: checkedRules("--allow-listen", values["allow-listen"], listenRuleProblem),
         memoryBytes: parseQuantity("--memory", values.memory, parseSize, SIZE_SYNTAX),
         timeoutMs: parseQuantity("--timeout", values.timeout, parseDuration, DURATION_SYNTAX),
         messages: values.message.map(parseMessage),
@@ -74,6 +82,18 @@ function parseFolder(text: string): { hostPath: string; guestPath: string } {
     throw new WrongOption(`--dir ${text}: must be HOST::GUEST, such as --dir ./data::/data`);
   }
   return { hostPath, guestPath };
+}
+
+function checkedRules(
+  option: string,
+  rules: readonly string[],
+  problemOf: (rule: string) => string | undefined,
+): readonly string[] {
+  for (const rule of rules) {
+    const problem = problemOf(rule);
+    if (problem !== undefined) throw new WrongOption(`${option}: ${problem}`);
+  }
+  return rules;
 }
 
 function parseVariable(text: string): [string, string] {

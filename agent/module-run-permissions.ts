@@ -1,7 +1,8 @@
 /** What a module that is run by hand may do: what its manifest requests and a policy file grants, as on a device. */
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { decideGrants, type Grant } from "../devices/grants.ts";
+import { decideGrants, type Grant, moduleGrants } from "../devices/grants.ts";
+import { rulesOf } from "../devices/network-rules.ts";
 import type { DevicePolicy } from "../devices/policy.ts";
 import type { Manifest } from "../ota/manifest.ts";
 import type { ModuleGrants, World } from "../sandbox/module-spec.ts";
@@ -33,9 +34,14 @@ const NO_POLICY: DevicePolicy = { sensors: new Map(), serialPorts: new Map(), gr
  */
 export async function readPermissions(options: ModuleRunOptions): Promise<RunPermissions> {
   const policy = options.policyPath === undefined ? NO_POLICY : await readPolicy(options.policyPath);
-  if (options.manifestPath !== undefined) {
-    return requested(await readManifest(options.manifestPath), policy);
-  }
+  const permissions =
+    options.manifestPath === undefined
+      ? unrequested(options, policy)
+      : requested(await readManifest(options.manifestPath), policy);
+  return { ...permissions, grants: withOptions(permissions.grants, options) };
+}
+
+function unrequested(options: ModuleRunOptions, policy: DevicePolicy): RunPermissions {
   return {
     name: basename(options.componentPath),
     version: "0.0.0",
@@ -57,10 +63,10 @@ function requested(manifest: Manifest, policy: DevicePolicy): RunPermissions {
     const refusals = decision.refusals.map(({ message }) => message).join("; ");
     throw new AgentError("agent/not-granted", refusals);
   }
-  const { sensors, serial, publish, subscribe, memoryBytes, storageBytes } = decision.grants;
+  const { subscribe, memoryBytes, storageBytes } = decision.grants;
   return {
     ...{ name, version, world, env, intervalMs, memoryBytes, storageBytes, policy },
-    grants: { sensors, serial, publish },
+    grants: moduleGrants(decision.grants),
     subscribe,
   };
 }
@@ -72,6 +78,21 @@ function grantedToAll(grants: readonly Grant[]): ModuleGrants {
     sensors: forAll.flatMap(({ sensor }) => sensor),
     serial: forAll.flatMap(({ serial }) => serial),
     publish: forAll.flatMap(({ publish }) => publish),
+    // The interfaces are there whatever is granted: what some compiler brought along unasked runs, and reaches nothing.
+    network: {
+      connect: rulesOf(forAll.flatMap(({ network }) => network)),
+      listen: rulesOf(forAll.flatMap(({ listen }) => listen)),
+    },
+  };
+}
+
+/** Adds what the command line allows. */
+function withOptions(grants: ModuleGrants, { network, listen }: ModuleRunOptions): ModuleGrants {
+  if (network.length + listen.length === 0) return grants;
+  const { connect = [], listen: listening = [] } = grants.network ?? {};
+  return {
+    ...grants,
+    network: { connect: [...connect, ...rulesOf(network)], listen: [...listening, ...rulesOf(listen)] },
   };
 }
 

@@ -4,7 +4,13 @@
  * Its manifest's requests against the policy, its component against the binary format and the validation rules, its imports against
  * what is granted, its exports against its world, the types of both against the host's. Loads the component's code sections only, and drops them when it is done.
  */
-import { decideGrants, type GrantDecision, type GrantRequest, grantedCodeBytes } from "../devices/grants.ts";
+import {
+  asksForNetwork,
+  decideGrants,
+  type GrantDecision,
+  type GrantRequest,
+  grantedCodeBytes,
+} from "../devices/grants.ts";
 import type { DevicePolicy } from "../devices/policy.ts";
 import { OtaError, type StageErrorCode } from "../ota/errors.ts";
 import type { Manifest } from "../ota/manifest.ts";
@@ -132,6 +138,8 @@ function grantedPart(request: GrantRequest, decision: GrantDecision): ModuleGran
     sensors: without("sensor", request.sensor),
     serial: without("serial", request.serial),
     publish: without("publish", request.publish),
+    // What of it is refused is named by the refusal; the interfaces themselves were asked for.
+    ...(asksForNetwork(request) ? { network: { connect: [], listen: [] } } : {}),
   };
 }
 

@@ -6,7 +6,7 @@
  * installer's state machine, not here.
  */
 import { mkdir } from "node:fs/promises";
-import { decideGrants, type Grants } from "../devices/grants.ts";
+import { decideGrants, type Grants, moduleGrants } from "../devices/grants.ts";
 import type { DevicePolicy } from "../devices/policy.ts";
 import type { Devices, ModuleDevices } from "../devices/registry.ts";
 import { OtaError } from "../ota/errors.ts";
@@ -231,7 +231,7 @@ function specOf(
     args: [],
     folders,
     ...(intervalMs === undefined ? {} : { intervalMs }),
-    grants: { sensors: grants.sensors, serial: grants.serial, publish: grants.publish },
+    grants: moduleGrants(grants),
     limits: { ...limits, memoryBytes: grants.memoryBytes },
   };
 }

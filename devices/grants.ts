@@ -4,6 +4,7 @@
  */
 
 import { DEFAULT_CODE_BYTES } from "./limits.ts";
+import { coversRule, type NetworkGrants, parseNetworkRule, rulesOf } from "./network-rules.ts";
 import { formatSize } from "./sizes.ts";
 import { coversFilter } from "./topic-filter.ts";
 
@@ -17,6 +18,10 @@ export type Grant = {
   readonly publish: readonly string[];
   /** Topic filters of what the module may be told (devices/topic-filter.ts). */
   readonly subscribe: readonly string[];
+  /** Rules of what it may connect and send to (network-rules.ts). */
+  readonly network: readonly string[];
+  /** Rules of where on the device it may be reached. */
+  readonly listen: readonly string[];
   /** Linear memory, in bytes. */
   readonly memoryBytes: number;
   /** Private files, in bytes; 0 is none at all. */
@@ -31,6 +36,9 @@ export type GrantRequest = {
   readonly serial: readonly string[];
   readonly publish: readonly string[];
   readonly subscribe: readonly string[];
+  /** Left out by a module that does not use the network; an empty list reaches nothing, and needs no grant. */
+  readonly network?: readonly string[] | undefined;
+  readonly listen?: readonly string[] | undefined;
   readonly memoryBytes: number;
   readonly storageBytes: number;
 };
@@ -41,14 +49,24 @@ export type Grants = {
   readonly serial: readonly string[];
   readonly publish: readonly string[];
   readonly subscribe: readonly string[];
+  readonly network?: NetworkGrants;
   readonly memoryBytes: number;
   readonly storageBytes: number;
 };
 
 /** One thing that was asked for and not granted. */
 type Refusal = {
-  readonly capability: "module" | "sensor" | "serial" | "publish" | "subscribe" | "memory" | "storage";
-  /** The sensor, port or topic filter; the module for "module"; the bytes for "memory" and "storage". */
+  readonly capability:
+    | "module"
+    | "sensor"
+    | "serial"
+    | "publish"
+    | "subscribe"
+    | "network"
+    | "listen"
+    | "memory"
+    | "storage";
+  /** The sensor, port, topic filter or rule; the module for "module"; the bytes for "memory" and "storage". */
   readonly name: string;
   /** For the operator: what is missing, and what to write into the policy. */
   readonly message: string;
@@ -68,8 +86,20 @@ export function decideGrants(
   const refusals =
     grants.length === 0 ? [noGrantAtAll(moduleName)] : [...refusalsOf(grants, moduleName, request)];
   if (refusals.length > 0) return { kind: "refused", refusals };
-  const { sensor, ...rest } = request;
-  return { kind: "granted", grants: { sensors: sensor, ...rest } };
+  const { sensor, network, listen, ...rest } = request;
+  const allowed = { connect: rulesOf(network ?? []), listen: rulesOf(listen ?? []) };
+  const grantedNetwork = asksForNetwork(request) ? { network: allowed } : {};
+  return { kind: "granted", grants: { sensors: sensor, ...rest, ...grantedNetwork } };
+}
+
+/** Whether a module asks for the network at all: for its interfaces, if for nothing behind them. */
+export function asksForNetwork({ network, listen }: GrantRequest): boolean {
+  return network !== undefined || listen !== undefined;
+}
+
+/** What of the grants concerns the running module's calls. */
+export function moduleGrants({ sensors, serial, publish, network }: Grants) {
+  return { sensors, serial, publish, ...(network === undefined ? {} : { network }) };
 }
 
 /**
@@ -119,6 +149,14 @@ function* refusalsOf(
       }
     }
   }
+  for (const capability of ["network", "listen"] as const) {
+    for (const rule of request[capability] ?? []) {
+      if (!grants.some((grant) => isCovered(grant[capability], rule))) {
+        const what = capability === "network" ? `to reach "${rule}"` : `to listen at "${rule}"`;
+        yield refusal(capability, moduleName, rule, what);
+      }
+    }
+  }
   for (const capability of ["memory", "storage"] as const) {
     const wantedBytes = request[`${capability}Bytes`];
     const grantedBytes = Math.max(...grants.map((grant) => grant[`${capability}Bytes`]));
@@ -134,8 +172,14 @@ function* refusalsOf(
   }
 }
 
+/** A text that is no rule is covered by nothing. */
+function isCovered(wide: readonly string[], narrow: string): boolean {
+  const rule = parseNetworkRule(narrow);
+  return rule !== undefined && rulesOf(wide).some((one) => coversRule(one, rule));
+}
+
 function refusal(
-  capability: "sensor" | "serial" | "publish" | "subscribe",
+  capability: "sensor" | "serial" | "publish" | "subscribe" | "network" | "listen",
   moduleName: string,
   name: string,
   what: string,

@@ -57,6 +57,9 @@ export const MAX_SERIAL_BUFFER_BYTES = 16_384;
 /** How long a serial write may take beyond the time that its bytes need on the line, in milliseconds. */
 export const SERIAL_WRITE_SLACK_MS = 2_000;
 
+/** Ports of TCP and UDP. */
+export const MAX_PORT = 65_535;
+
 /** Speeds that a port can be set to, in bits per second. */
 export const MIN_BAUD = 50;
 export const MAX_BAUD = 4_000_000;

@@ -17,6 +17,8 @@
  *     sensor = ["ambient"]
  *     publish = ["telemetry/#"]
  *     subscribe = ["message/#"]   # what the operator sends to it; "telemetry/acme.thermo/#": what that module publishes
+ *     network = ["api.example.org:443", "10.0.0.0/8:502"]    # network-rules.ts
+ *     listen = ["*:8080"]
  *     memory = "4MiB"
  *     storage = "1MiB"            # private files; none without it
  *     code = "2MiB"               # of its component; 1MiB without it
@@ -35,6 +37,7 @@ import {
   MAX_STORAGE_BYTES,
   MIN_BAUD,
 } from "./limits.ts";
+import { listenRuleProblem, networkRuleProblem } from "./network-rules.ts";
 import { SIZE_UNITS_BYTES } from "./sizes.ts";
 import { isTable, type ReportProblem, TableReader } from "./table-reader.ts";
 import { subscribeFilterProblem, topicFilterProblem } from "./topic-filter.ts";
@@ -217,6 +220,8 @@ function grantList(
       ),
       publish: reader.texts("publish", MAX_GRANT_NAMES, topicFilterProblem),
       subscribe: reader.texts("subscribe", MAX_GRANT_NAMES, subscribeFilterProblem),
+      network: reader.texts("network", MAX_GRANT_NAMES, networkRuleProblem),
+      listen: reader.texts("listen", MAX_GRANT_NAMES, listenRuleProblem),
       memoryBytes: reader.quantity(
         "memory",
         SIZE_UNITS_BYTES,

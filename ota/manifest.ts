@@ -35,6 +35,10 @@ type ModuleRequest = {
   readonly publish: readonly string[];
   /** Topic filters of what it wants to be told: below `message/` and `telemetry/<publisher.name>/`. */
   readonly subscribe: readonly string[];
+  /** Hosts to connect to, as `HOST:PORT`; undefined for a module that does not use the network. */
+  readonly network?: readonly string[];
+  /** The device's addresses to be reached at, as `ADDRESS:PORT`; undefined as above. */
+  readonly listen?: readonly string[];
   /** Linear memory, in bytes. */
   readonly memoryBytes: number;
   /** Private files, in bytes; 0 for a module that keeps none. */
@@ -66,6 +70,9 @@ const HARDWARE = {
 };
 const TOPIC_FILTER = /^[A-Za-z0-9_.-]+(?:\/(?:[A-Za-z0-9_.-]+|\+(?=\/|$)))*(?:\/#)?$/;
 const SUBSCRIBE_FILTER = /^(?:message|telemetry)(?:\/(?:[A-Za-z0-9_.-]+|\+(?=\/|$)))*(?:\/#)?$/;
+/** Its form only: the device's policy says whether it makes sense. */
+const NETWORK_RULE =
+  /^(?:\*|(?:\*\.)?[A-Za-z0-9_.-]+(?:\/\d{1,2})?|\[[0-9A-Fa-f:.]+(?:\/\d{1,3})?\]):(?:\*|\d{1,5}(?:-\d{1,5})?)(?:\/(?:tcp|udp))?$/;
 const ENVIRONMENT_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
 
 /**
@@ -121,6 +128,19 @@ export function checkManifestMatches(
   }
 }
 
+/** A module that says nothing of it has no network; one with an empty list has its interfaces, and reaches nothing. */
+function readNetwork(request: TableReader): Pick<ModuleRequest, "network" | "listen"> {
+  const rules = { pattern: NETWORK_RULE, maxLength: MAX_PATH_LENGTH, maxItems: MAX_REQUESTED_NAMES };
+  const hosts = { ...rules, expected: 'HOST:PORT, such as "api.example.org:443"' };
+  const network = request.strings("network", hosts, undefined);
+  const listen = request.strings(
+    "listen",
+    { ...rules, expected: 'ADDRESS:PORT, such as "*:8080"' },
+    undefined,
+  );
+  return { ...(network === undefined ? {} : { network }), ...(listen === undefined ? {} : { listen }) };
+}
+
 function readRequest(request: TableReader, world: World): ModuleRequest {
   const names = {
     pattern: DEVICE_NAME,
@@ -141,6 +161,7 @@ function readRequest(request: TableReader, world: World): ModuleRequest {
       [],
     ),
     subscribe: readSubscribe(request, world),
+    ...readNetwork(request),
     memoryBytes: request.sizeBytes(
       "memory",
       { min: 1, max: MAX_MEMORY_REQUEST_BYTES },

@@ -14,6 +14,7 @@
 import { type LimitCode, SandboxError } from "./errors.ts";
 import { MAX_FRAME_BYTES } from "./limits.ts";
 import type { LogLevel, ModuleEnd, ModuleFolder, ModuleGrants, Stdio, World } from "./module-spec.ts";
+import type { NetworkCall, NetworkReply } from "./network/protocol.ts";
 
 /** What a module asks of the agent. `name` is a sensor's or a port's in the device's policy. */
 export type HostCall =
@@ -30,7 +31,9 @@ export type HostCall =
   | { readonly call: "write-serial"; readonly name: string }
   /** The frame's payload is the message. */
   | { readonly call: "publish"; readonly topic: string }
-  | { readonly call: "read-stdin"; readonly maxBytes: number; readonly timeoutMs: number };
+  | { readonly call: "read-stdin"; readonly maxBytes: number; readonly timeoutMs: number }
+  /** Sockets, lookups and HTTP requests; the frame's payload is as the request says. */
+  | { readonly call: "network"; readonly request: NetworkCall };
 
 /** The answer to a call; which one an `ok` is follows from the call. */
 export type HostReply =
@@ -40,6 +43,8 @@ export type HostReply =
   /** The frame's payload is what was read. */
   | { readonly tag: "bytes" }
   | { readonly tag: "count"; readonly count: number }
+  /** Of a call of the network, its errors included; the frame's payload is as the reply says. */
+  | { readonly tag: "network"; readonly reply: NetworkReply }
   /** An error code of the WIT interface. */
   | { readonly tag: "error"; readonly code: string };
 

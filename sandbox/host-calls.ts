@@ -9,6 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Frame, HostCall, HostReply } from "./channel.ts";
 import type { LimitCode } from "./errors.ts";
 import {
+  DEFAULT_NETWORK_CALLS_PER_SECOND,
   MAX_MESSAGE_BYTES,
   MAX_OPEN_HANDLES,
   MAX_SERIAL_BYTES,
@@ -23,6 +24,8 @@ import type {
   SensorErrorCode,
   SerialErrorCode,
 } from "./module-spec.ts";
+import type { NetworkCalls } from "./network/network-calls.ts";
+import type { NetworkCall, NetworkReply } from "./network/protocol.ts";
 import { TokenBucket } from "./token-bucket.ts";
 import { isValidTopic, topicMatches } from "./topic-filter.ts";
 
@@ -37,6 +40,8 @@ export interface HostCallNotes {
   limited(code: LimitCode, message: string): void;
   /** A service rejected, which it should not. */
   serviceFailed(message: string): void;
+  /** The module tried to reach what its grants do not allow. */
+  networkRefused(what: string): void;
 }
 
 type Reply = Frame<HostReply>;
@@ -52,8 +57,10 @@ export class HostCalls {
   readonly #calls: TokenBucket;
   readonly #messages: TokenBucket;
   readonly #messageBytes: TokenBucket;
+  readonly #networkRate: TokenBucket;
   readonly #openPorts = new Set<string>();
   readonly #ended = new AbortController();
+  #networkCalls: NetworkCalls | undefined;
 
   constructor(grants: ModuleGrants, services: ModuleServices, limits: HostCallLimits, notes: HostCallNotes) {
     const nowMs = performance.now();
@@ -62,6 +69,11 @@ export class HostCalls {
     this.#limits = limits;
     this.#notes = notes;
     this.#calls = new TokenBucket(limits.hostCallsPerSecond, limits.hostCallsPerSecond, nowMs);
+    this.#networkRate = new TokenBucket(
+      DEFAULT_NETWORK_CALLS_PER_SECOND,
+      DEFAULT_NETWORK_CALLS_PER_SECOND,
+      nowMs,
+    );
     this.#messages = new TokenBucket(limits.messagesPerSecond, limits.messagesPerSecond, nowMs);
     // A single message of the largest size has to fit, whatever the rate.
     const burstBytes = Math.max(limits.messageBytesPerSecond, MAX_MESSAGE_BYTES * 2);
@@ -70,10 +82,8 @@ export class HostCalls {
 
   /** Answers one call; never rejects, but does not answer any more after `close`. */
   async answer(request: HostCall, payload: Uint8Array): Promise<Reply> {
-    // Standard input belongs to whoever runs the module by hand: it is as fast as it comes.
-    const waitMs = request.call === "read-stdin" ? 0 : this.#calls.reserve(1, performance.now());
+    const { waitMs, perSecond } = this.#reserve(request);
     if (waitMs > 0) {
-      const perSecond = this.#limits.hostCallsPerSecond;
       this.#notes.limited("limit/host-call-rate", `more than ${perSecond} calls per second: they wait`);
       const waited = await delay(waitMs, true, { signal: this.#ended.signal }).catch(() => false);
       if (!waited) {
@@ -85,6 +95,7 @@ export class HostCalls {
     } catch (error) {
       // A service that rejects is a defect of the agent, which must not end the module, let alone the agent.
       this.#notes.serviceFailed(`${request.call} failed: ${error instanceof Error ? error.message : error}`);
+      if (request.call === "network") return networkReply({ tag: "error", code: "unknown" });
       return refusal(request.call === "publish" ? "unavailable" : "failed");
     }
   }
@@ -92,6 +103,7 @@ export class HostCalls {
   /** Closes what the module left open. Never rejects. */
   async close(): Promise<void> {
     this.#ended.abort();
+    await this.#networkCalls?.close();
     for (const name of this.#openPorts) {
       this.#openPorts.delete(name);
       await this.#services.closeSerial(name).catch((error: unknown) => {
@@ -99,6 +111,23 @@ export class HostCalls {
           `closing ${name} failed: ${error instanceof Error ? error.message : error}`,
         );
       });
+    }
+  }
+
+  /** Takes the call out of its rate: how long it has to wait, and what the rate is. */
+  #reserve({ call }: HostCall): { readonly waitMs: number; readonly perSecond: number } {
+    const nowMs = performance.now();
+    switch (call) {
+      case "read-stdin":
+        // Standard input belongs to whoever runs the module by hand: it is as fast as it comes.
+        return { waitMs: 0, perSecond: 0 };
+      case "network":
+        return {
+          waitMs: this.#networkRate.reserve(1, nowMs),
+          perSecond: DEFAULT_NETWORK_CALLS_PER_SECOND,
+        };
+      default:
+        return { waitMs: this.#calls.reserve(1, nowMs), perSecond: this.#limits.hostCallsPerSecond };
     }
   }
 
@@ -118,6 +147,8 @@ export class HostCalls {
         return this.#publish(request.topic, payload);
       case "read-stdin":
         return this.#readStdin(request.maxBytes, request.timeoutMs);
+      case "network":
+        return this.#network(request.request, payload);
     }
   }
 
@@ -189,6 +220,21 @@ export class HostCalls {
       : { head: { tag: "count", count: outcome.value }, payload: NO_PAYLOAD };
   }
 
+  /** The network is loaded when a module that has a grant asks for it. */
+  async #network(call: NetworkCall, payload: Uint8Array): Promise<Reply> {
+    const { network } = this.#grants;
+    if (network === undefined || network.connect.length + network.listen.length === 0) {
+      return networkReply(networkDenied(call));
+    }
+    if (this.#networkCalls === undefined) {
+      const { NetworkCalls } = await import("./network/network-calls.ts");
+      this.#networkCalls = new NetworkCalls(network, (what) => this.#notes.networkRefused(what));
+    }
+    if (this.#ended.signal.aborted) return networkReply(networkDenied(call));
+    const answer = await this.#networkCalls.answer(call, payload);
+    return networkReply(answer.head, answer.payload);
+  }
+
   /** `done` is the end of the input. */
   async #readStdin(maxBytes: number, timeoutMs: number): Promise<Reply> {
     const outcome = await this.#services.readStdin?.(maxBytes, timeoutMs);
@@ -219,6 +265,17 @@ export class HostCalls {
     }
     return done(await this.#services.publish(topic, payload));
   }
+}
+
+/** What a module hears that was granted nothing. */
+function networkDenied({ op }: NetworkCall): NetworkReply {
+  return op === "request"
+    ? { tag: "http-error", code: "HTTP-request-denied" }
+    : { tag: "error", code: "access-denied" };
+}
+
+function networkReply(reply: NetworkReply, payload: Uint8Array = NO_PAYLOAD): Reply {
+  return { head: { tag: "network", reply }, payload };
 }
 
 function refusal(code: SensorErrorCode | SerialErrorCode | PublishErrorCode): Reply {

@@ -37,9 +37,21 @@ const DEVICE_INTERFACES = [
   "skerry:module/messaging",
 ] as const;
 
+/** The part of WASI 0.2 that a module gets when it was granted something of the network. */
+const NETWORK_INTERFACES = [
+  "wasi:sockets/instance-network",
+  "wasi:sockets/ip-name-lookup",
+  "wasi:sockets/network",
+  "wasi:sockets/tcp",
+  "wasi:sockets/tcp-create-socket",
+  "wasi:sockets/udp",
+  "wasi:sockets/udp-create-socket",
+] as const;
+
+export type NetworkInterface = (typeof NETWORK_INTERFACES)[number];
 export type WasiInterface = (typeof WASI_INTERFACES)[number];
 export type DeviceInterface = (typeof DEVICE_INTERFACES)[number];
-export type HostInterface = WasiInterface | DeviceInterface;
+export type HostInterface = WasiInterface | NetworkInterface | DeviceInterface;
 
 const EXPORTED_INTERFACES = [
   "wasi:cli/run",
@@ -55,16 +67,21 @@ const VERSIONS: Readonly<Record<string, RegExp>> = {
   skerry: /^0\.1\.(0|[1-9][0-9]*)$/,
 };
 
-/** Known, and not to be had: what a module sends goes through the agent. */
-const NETWORK = /^wasi:(sockets|http)\//;
-
 /** What the grants have to hold for an interface to be supplied, and how to ask for it. */
-const NEEDED_GRANTS: Readonly<
-  Record<DeviceInterface, { granted(grants: ModuleGrants): boolean; ask: string }>
-> = {
+interface NeededGrant {
+  granted(grants: ModuleGrants): boolean;
+  readonly ask: string;
+}
+
+const NEEDED_GRANTS: Readonly<Record<DeviceInterface, NeededGrant>> = {
   "skerry:device/sensor": { granted: (grants) => grants.sensors.length > 0, ask: "sensor" },
   "skerry:device/serial": { granted: (grants) => grants.serial.length > 0, ask: "serial" },
   "skerry:module/messaging": { granted: (grants) => grants.publish.length > 0, ask: "publish" },
+};
+
+const NEEDED_FOR_NETWORK: NeededGrant = {
+  granted: (grants) => grants.network !== undefined,
+  ask: "network",
 };
 
 /** An import or export of a component, as `describeComponent` lists it. */
@@ -90,14 +107,11 @@ export function planImports(
   for (const { name } of imports) {
     const wanted = hostInterface(name);
     if (wanted === undefined) {
-      const what = NETWORK.test(name)
-        ? "and modules can't be granted the network"
-        : "which this agent does not have";
-      const message = `imports ${name}, ${what}; build the module without it`;
+      const message = `imports ${name}, which this agent does not have; build the module without it`;
       missing.push({ name, reason: "unknown", message });
       continue;
     }
-    const needed = isDeviceInterface(wanted) ? NEEDED_GRANTS[wanted] : undefined;
+    const needed = neededGrant(wanted);
     if (needed !== undefined && !needed.granted(grants)) {
       const message =
         `imports ${name}, but no ${needed.ask} is granted to it; ` +
@@ -133,7 +147,17 @@ export function exportedInterface(name: string): ExportedInterface | undefined {
 /** The interface of this host that an import's name stands for, whatever its compatible version, or undefined. */
 export function hostInterface(name: string): HostInterface | undefined {
   const wanted = withoutVersion(name);
-  return [...WASI_INTERFACES, ...DEVICE_INTERFACES].find((one) => one === wanted);
+  return [...WASI_INTERFACES, ...NETWORK_INTERFACES, ...DEVICE_INTERFACES].find((one) => one === wanted);
+}
+
+/** Whether an interface belongs to `wasi:sockets` or `wasi:http`. */
+export function isNetworkInterface(name: HostInterface): name is NetworkInterface {
+  return NETWORK_INTERFACES.some((one) => one === name);
+}
+
+function neededGrant(name: HostInterface): NeededGrant | undefined {
+  if (isNetworkInterface(name)) return NEEDED_FOR_NETWORK;
+  return isDeviceInterface(name) ? NEEDED_GRANTS[name] : undefined;
 }
 
 function isDeviceInterface(name: HostInterface): name is DeviceInterface {

@@ -133,3 +133,74 @@ export const MAX_RANDOM_BYTES = 1024 * 1024;
 
 /** Unit of a sensor's reading, in UTF-16 code units. */
 export const MAX_UNIT_LENGTH = 64;
+
+/** Calls of the network that a module makes, per second; further ones wait. */
+export const DEFAULT_NETWORK_CALLS_PER_SECOND = 1000;
+
+/** Sockets, lookups and HTTP requests that a module has open at a time, all together. */
+export const MAX_OPEN_SOCKETS = 16;
+
+/** HTTP requests among them: each costs two buffers, and a TLS session. */
+export const MAX_HTTP_REQUESTS = 4;
+
+/** What a socket holds for a module that does not read, and takes before a far end that does not, each, in bytes. */
+export const MAX_SOCKET_BUFFER_BYTES = 16 * 1024;
+
+/** Connections that a listening socket holds until the module accepts them; further ones are closed. */
+export const MAX_PENDING_CONNECTIONS = 8;
+
+/** One datagram, in bytes: with what describes it, it fits into a frame. */
+export const MAX_DATAGRAM_BYTES = 60 * 1024;
+
+/** Datagrams that a socket holds until the module receives them; further ones are lost, as on the network. */
+export const MAX_QUEUED_DATAGRAMS = 16;
+
+/** Bytes of those datagrams, together; at least one is held. */
+export const MAX_DATAGRAM_QUEUE_BYTES = 64 * 1024;
+
+/** Time to connect, in milliseconds. */
+export const MAX_CONNECT_MS = 30_000;
+
+/** Time to look a name up, in milliseconds. */
+export const MAX_LOOKUP_MS = 10_000;
+
+/** Lookups of one module at the system's resolver, those included that it no longer waits for: threads do them. */
+export const MAX_LOOKUPS = 2;
+
+/** Addresses of one name that are used. */
+export const MAX_ADDRESSES_PER_NAME = 32;
+
+/** Addresses that names of the allow-list led to, kept per module; the oldest are forgotten. */
+export const MAX_RESOLVED_ADDRESSES = 256;
+
+/** Time that a closed connection has to send what was written, in milliseconds; it counts as open meanwhile. */
+export const MAX_LINGER_MS = 2_000;
+
+/** A host's name, in UTF-16 code units (RFC 1035). */
+export const MAX_HOST_NAME_LENGTH = 253;
+
+export const MAX_PORT = 65_535;
+
+/** Headers, or trailers, of one HTTP message, in bytes of the channel's encoding (four more than name and value, each). */
+export const MAX_HTTP_HEADER_BYTES = 16 * 1024;
+
+/** Headers, or trailers, of one HTTP message. */
+export const MAX_HTTP_HEADERS = 128;
+
+/** Path and query of an HTTP request, in UTF-16 code units. */
+export const MAX_URI_LENGTH = 8 * 1024;
+
+/** Time for the first byte of an HTTP response and between two, in milliseconds: the longest that a module may say. */
+export const MAX_HTTP_WAIT_MS = 600_000;
+
+/** What one call reads from the network, in bytes: with what describes it, it fits into a reply. */
+export const MAX_NETWORK_PIECE_BYTES = 7 * 1024;
+
+/** One wait for the network before the worker asks again, in milliseconds. */
+export const MAX_NETWORK_WAIT_MS = 60_000;
+
+/** What one wait is for: each open socket, with each of its interests. */
+export const MAX_NETWORK_WAITS = 64;
+
+/** Between two looks at standard input while a module that is run by hand waits for the network too, in milliseconds. */
+export const STDIN_LOOK_MS = 20;

@@ -93,6 +93,7 @@ class ModuleHost implements RunningModule {
       {
         limited: (code, message) => this.#limitReports.report(code, message),
         serviceFailed: (message) => this.#logLine("warning", message),
+        networkRefused: (what) => this.#logLine("warning", `network: not granted: ${what}`),
       },
     );
     this.#inbox = new Inbox({

@@ -2,6 +2,7 @@
 
 import type { TrapCode } from "./component/errors.ts";
 import type { LimitCode, SandboxErrorCode } from "./errors.ts";
+import type { NetworkGrants } from "./network/rules.ts";
 
 /** `command` runs `wasi:cli/run` until it returns; `reactor` is called at its start, by a timer and for its health. */
 export type World = "command" | "reactor";
@@ -14,6 +15,8 @@ export interface ModuleGrants {
   readonly serial: readonly string[];
   /** MQTT topic filters, relative to the module: `telemetry/#`. */
   readonly publish: readonly string[];
+  /** Without it there is no network at all: a component that imports it is refused. With empty lists nothing can be reached. */
+  readonly network?: NetworkGrants;
 }
 
 /** Each left out takes the default of `limits.ts`. */

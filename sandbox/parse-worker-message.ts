@@ -21,6 +21,8 @@ import {
   MAX_STDIN_WAIT_MS,
 } from "./limits.ts";
 import type { LogLevel, ModuleEnd } from "./module-spec.ts";
+import { MalformedCall, parseNetworkCall } from "./network/parse-network-call.ts";
+import type { NetworkCall } from "./network/protocol.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -115,11 +117,22 @@ function parseCall(request: Fields): HostCall {
         maxBytes: Math.min(integer(request, "maxBytes"), MAX_STDIN_BYTES),
         timeoutMs: Math.min(integer(request, "timeoutMs"), MAX_STDIN_WAIT_MS),
       };
+    case "network":
+      return { call, request: parseNetwork(request["request"]) };
     case "publish":
       // Longer topics than the interface allows are answered with its own error, not by ending the module.
       return { call, topic: text(request, "topic", Number.POSITIVE_INFINITY) };
     default:
       throw violation("call");
+  }
+}
+
+function parseNetwork(request: unknown): NetworkCall {
+  try {
+    return parseNetworkCall(request);
+  } catch (error) {
+    if (error instanceof MalformedCall) throw violation(error.message);
+    throw error;
   }
 }
 

@@ -9,7 +9,15 @@ import type { WorkerStart } from "./channel.ts";
 import { ComponentError, Trap } from "./component/errors.ts";
 import type { Component, Instance } from "./component/loader.ts";
 import { SandboxError, type SandboxErrorCode } from "./errors.ts";
-import { checkExports, hostInterface, type Named, planImports } from "./imports.ts";
+import {
+  checkExports,
+  type HostInterface,
+  hostInterface,
+  isNetworkInterface,
+  type Named,
+  type NetworkInterface,
+  planImports,
+} from "./imports.ts";
 import { MAX_REPORT_LENGTH, MAX_TABLE_ELEMENTS } from "./limits.ts";
 import type { ModuleSession } from "./module-session.ts";
 import type { ModuleEnd } from "./module-spec.ts";
@@ -37,7 +45,12 @@ export async function loadModule(session: ModuleSession, start: WorkerStart): Pr
   if (start.isValidated !== true) await requireTypes(component, start);
   const wasi = await loadWasi(session, start, imports);
   const { createDeviceImports } = await import("./device-imports.ts");
-  const interfaces = { ...wasi.interfaces, ...createDeviceImports(session, start.grants) };
+  const network = await loadNetwork(session, wasi, imports);
+  const interfaces: Partial<Record<HostInterface, object>> = {
+    ...wasi.interfaces,
+    ...network,
+    ...createDeviceImports(session, start.grants),
+  };
   const lookup = new ImportLookup({}, (name) => {
     const wanted = hostInterface(name);
     return wanted === undefined ? undefined : interfaces[wanted];
@@ -129,6 +142,18 @@ async function loadWasi(
   const { createWasiHost } = await import("./wasi/host.ts");
   const withFilesystem = imports.some(({ name }) => hostInterface(name) === "wasi:filesystem/types");
   return createWasiHost(session, start, withFilesystem);
+}
+
+/** Sockets and HTTP cost memory, and few modules have a use for them. */
+async function loadNetwork(
+  session: ModuleSession,
+  { polling }: WasiHost,
+  imports: readonly Named[],
+): Promise<Partial<Record<NetworkInterface, object>>> {
+  const wanted = imports.flatMap(({ name }) => hostInterface(name) ?? []).filter(isNetworkInterface);
+  if (wanted.length === 0) return {};
+  const { createNetwork } = await import("./wasi/network.ts");
+  return createNetwork(session, polling, wanted);
 }
 
 /** What an error that came out of the guest, or out of loading it, says about the module's end. */

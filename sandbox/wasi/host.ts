@@ -3,7 +3,7 @@
  *
  * Built on preview2-shim's in-process ("browser") build, whose files are imported by path: the package's `exports` map
  * leads every import under Node to its other build, which starts a thread as soon as it is loaded and opens
- * the host's files, environment and network. Sockets and HTTP are not granted, and their files not loaded.
+ * the host's files, environment and network. Sockets and HTTP are ours: network.ts.
  */
 
 import { createCli } from "../../node_modules/@bytecodealliance/preview2-shim/dist/browser/cli.js";
@@ -20,6 +20,7 @@ import { createStdio, ModuleLog, type StandardStreams } from "./stdio.ts";
 
 export interface WasiHost {
   readonly interfaces: Readonly<Record<WasiInterface, object>>;
+  readonly polling: Polling;
   /** To be called when the module has ended: its last words may lack a line's end. */
   end(): void;
 }
@@ -61,7 +62,7 @@ export async function createWasiHost(
     "wasi:random/insecure-seed": random.insecureSeed,
     "wasi:random/random": random.random,
   };
-  return { interfaces, end: () => stdio.end() };
+  return { interfaces, polling, end: () => stdio.end() };
 }
 
 async function loadStdio(

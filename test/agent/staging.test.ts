@@ -24,7 +24,15 @@ const MANIFEST = {
 } as const;
 
 function policy(codeBytes: number): DevicePolicy {
-  const grant = { module: "acme/*", sensor: [], serial: [], publish: [], subscribe: [] };
+  const grant = {
+    module: "acme/*",
+    sensor: [],
+    serial: [],
+    publish: [],
+    subscribe: [],
+    network: [],
+    listen: [],
+  };
   const grants = [{ ...grant, memoryBytes: MEMORY_BYTES, storageBytes: 0, codeBytes }];
   return { sensors: new Map(), serialPorts: new Map(), grants };
 }
@@ -82,7 +90,7 @@ test("where no grant fits the module, what a grant gives by itself is the bound"
 test("a reactor that asks for messages and has no function for them is refused by the name of the export", async (t) => {
   const request = { ...MANIFEST.request, memoryBytes: 1_048_576, subscribe: ["message/#"] };
   const wanted = { ...request, module: "acme/*", sensor: ["ambient"], publish: ["telemetry/#"] };
-  const grants = [{ ...wanted, codeBytes: DEFAULT_CODE_BYTES }];
+  const grants = [{ ...wanted, network: [], listen: [], codeBytes: DEFAULT_CODE_BYTES }];
   const granting = { ...policy(0), grants };
   const manifest = { ...MANIFEST, world: "reactor", request: { ...wanted } } as const;
   await t.throwsAsync(checkStaged(manifest, await componentFile(reactorText({})), granting), {

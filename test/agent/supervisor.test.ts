@@ -23,7 +23,15 @@ async function newSupervisor(log: string[], storageBytes = 0): Promise<Superviso
     serialPorts: new Map(),
     grants: [
       {
-        ...{ module: "acme/guest", sensor: [], serial: [], publish: [], subscribe: [] },
+        ...{
+          module: "acme/guest",
+          sensor: [],
+          serial: [],
+          publish: [],
+          subscribe: [],
+          network: [],
+          listen: [],
+        },
         ...{ memoryBytes: 8 * 1024 ** 2, storageBytes, codeBytes: 1024 ** 2 },
       },
     ],

@@ -24,6 +24,8 @@ function grant(module: string, parts: Partial<Grant> = {}): Grant {
     serial: [],
     publish: [],
     subscribe: [],
+    network: [],
+    listen: [],
     memoryBytes: 4 * MIB,
     storageBytes: 0,
     codeBytes: MIB,

@@ -51,6 +51,7 @@ function watched(overrides: Partial<ModuleServices> = {}) {
   const hostCalls = new HostCalls(grants, services, generous, {
     limited: (code) => notes.push(code),
     serviceFailed: (message) => notes.push(message),
+    networkRefused: (what) => notes.push(what),
   });
   const ask = async (request: HostCall, payload = new Uint8Array(0)) =>
     (await hostCalls.answer(request, payload)).head;
@@ -179,7 +180,7 @@ test("ports are bounded, whatever the worker asks for", async (t) => {
     { ...grants, serial: many },
     { ...emptyServices, openSerial: async () => ({ tag: "ok", value: undefined }) },
     generous,
-    { limited: () => {}, serviceFailed: () => {} },
+    { limited: () => {}, serviceFailed: () => {}, networkRefused: () => {} },
   );
   const replies: string[] = [];
   for (const name of many) {

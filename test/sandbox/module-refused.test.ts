@@ -77,7 +77,7 @@ const refused: Readonly<
     }),
   },
   sockets: {
-    code: "sandbox/import-unknown",
+    code: "sandbox/import-not-granted",
     names: /wasi:sockets\/network@0\.2\.0/,
     options: async () => ({
       componentPath: await componentFile(

@@ -89,8 +89,8 @@ const REFUSALS: readonly Refusal[] = [
     make: async (version) => release(version, await componentFromText(importing("acme:rocket/launch@1.0.0"))),
   },
   {
-    rule: "the network",
-    code: "stage/import-unknown",
+    rule: "the network, which it does not request",
+    code: "stage/import-not-granted",
     names: /wasi:sockets\/tcp@0\.2\.0/,
     make: async (version) => release(version, await componentFromText(importing("wasi:sockets/tcp@0.2.0"))),
   },
