@@ -39,6 +39,8 @@ const DEVICE_INTERFACES = [
 
 /** The part of WASI 0.2 that a module gets when it was granted something of the network. */
 const NETWORK_INTERFACES = [
+  "wasi:http/outgoing-handler",
+  "wasi:http/types",
   "wasi:sockets/instance-network",
   "wasi:sockets/ip-name-lookup",
   "wasi:sockets/network",

@@ -190,7 +190,10 @@ export const MAX_HTTP_HEADERS = 128;
 /** Path and query of an HTTP request, in UTF-16 code units. */
 export const MAX_URI_LENGTH = 8 * 1024;
 
-/** Time for the first byte of an HTTP response and between two, in milliseconds: the longest that a module may say. */
+/** Time for the first byte of an HTTP response and between two, in milliseconds, unless the module says how long. */
+export const DEFAULT_HTTP_WAIT_MS = 60_000;
+
+/** The longest that a module may say for it, in milliseconds. */
 export const MAX_HTTP_WAIT_MS = 600_000;
 
 /** What one call reads from the network, in bytes: with what describes it, it fits into a reply. */

@@ -23,7 +23,7 @@ import {
 } from "./handle.ts";
 import { encodeHeaders, type HeaderField, headerBlockBytes } from "./header-block.ts";
 import { httpErrorCode } from "./http-errors.ts";
-import { contentLength, type Target } from "./http-request.ts";
+import { areSendable, contentLength, type Target } from "./http-request.ts";
 import type { HttpErrorCode, HttpRequestHead, Interest } from "./protocol.ts";
 
 const METHODS_WITH_BODY: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"]);
@@ -37,6 +37,7 @@ export class HttpExchange implements Handle {
   #response: IncomingMessage | undefined;
   #headerBlock: Uint8Array = new Uint8Array(0);
   #isEnded = false;
+  #isSkipping = false;
   #failure: HttpErrorCode | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -52,7 +53,7 @@ export class HttpExchange implements Handle {
     this.#declaredBytes = bodyBytes;
     this.#arm(head.connectTimeoutMs, "connection-timeout");
     request.on("socket", (socket) => {
-      socket.once(head.scheme === "https" ? "secureConnect" : "connect", () => clearTimeout(this.#timer));
+      socket.once(head.scheme === "https" ? "secureConnect" : "connect", () => this.#disarm());
     });
     request.on("finish", () => {
       if (this.#response === undefined) this.#arm(head.firstByteTimeoutMs, "HTTP-response-timeout");
@@ -104,6 +105,7 @@ export class HttpExchange implements Handle {
     if (this.#declaredBytes !== undefined && this.#declaredBytes !== this.#writtenBytes) {
       return this.#fail("HTTP-request-body-size");
     }
+    if (!areSendable(trailers)) return this.#fail("HTTP-request-denied");
     if (trailers.length > 0 && this.#declaredBytes === undefined) {
       this.#request.addTrailers(
         trailers.map(
@@ -143,8 +145,9 @@ export class HttpExchange implements Handle {
     if (this.#failure !== undefined) return this.#failed(this.#failure);
     if (response === undefined) return WOULD_BLOCK;
     if (!this.#isEnded) {
-      response.resume();
-      return WOULD_BLOCK;
+      this.#isSkipping = true;
+      response.read();
+      if (!this.#atEnd(response)) return WOULD_BLOCK;
     }
     const fields = fieldsOf(response.rawTrailers);
     if (!isWithinLimits(fields)) return this.#failed("HTTP-response-header-section-size");
@@ -161,18 +164,20 @@ export class HttpExchange implements Handle {
         return response !== undefined;
       case "read":
         return response !== undefined && (response.readableLength > 0 || this.#atEnd(response));
+      case "end":
+        return this.#isEnded;
       case "write":
         return this.#request.writableLength === 0 || this.#request.writableEnded;
     }
   }
 
   async close(): Promise<void> {
-    clearTimeout(this.#timer);
+    this.#disarm();
     this.#request.destroy();
   }
 
   #arrived(response: IncomingMessage): void {
-    clearTimeout(this.#timer);
+    this.#disarm();
     const fields = fieldsOf(response.rawHeaders);
     if (!isWithinLimits(fields)) {
       this.#fail("HTTP-response-header-section-size");
@@ -181,7 +186,8 @@ export class HttpExchange implements Handle {
     this.#headerBlock = encodeHeaders(fields);
     this.#response = response;
     response.on("readable", () => {
-      clearTimeout(this.#timer);
+      this.#disarm();
+      if (this.#isSkipping) response.read();
       this.#context.changed();
     });
     response.on("end", () => this.#ended(response));
@@ -190,7 +196,7 @@ export class HttpExchange implements Handle {
   }
 
   #ended(response: IncomingMessage): void {
-    clearTimeout(this.#timer);
+    this.#disarm();
     this.#isEnded = true;
     if (!response.complete) this.#fail("HTTP-response-incomplete");
     this.#context.changed();
@@ -199,17 +205,24 @@ export class HttpExchange implements Handle {
   /** A stream says that it is at its end only when one reads there. What has to come yet has its time. */
   #atEnd(response: IncomingMessage): boolean {
     if (!this.#isEnded) response.read(0);
-    if (!this.#isEnded) this.#arm(this.#head.betweenBytesTimeoutMs, "connection-read-timeout");
+    if (!this.#isEnded && this.#timer === undefined) {
+      this.#arm(this.#head.betweenBytesTimeoutMs, "connection-read-timeout");
+    }
     return this.#isEnded;
   }
 
   #arm(timeoutMs: number, code: HttpErrorCode): void {
-    clearTimeout(this.#timer);
+    this.#disarm();
     this.#timer = setTimeout(() => this.#fail(code), timeoutMs);
   }
 
-  #fail(code: HttpErrorCode): Answer {
+  #disarm(): void {
     clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #fail(code: HttpErrorCode): Answer {
+    this.#disarm();
     this.#failure ??= code;
     this.#request.destroy();
     this.#context.changed();

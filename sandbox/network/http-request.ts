@@ -6,7 +6,7 @@
 import { isIPv4 } from "node:net";
 import { MAX_PORT } from "../limits.ts";
 import type { AllowList } from "./allow-list.ts";
-import { FORBIDDEN_FIELDS } from "./forbidden-fields.ts";
+import { isFieldValue, isForbiddenField, isToken } from "./fields.ts";
 import type { HeaderField } from "./header-block.ts";
 import type { HttpErrorCode, HttpRequestHead } from "./protocol.ts";
 import { canonicalAddress } from "./special-addresses.ts";
@@ -22,7 +22,6 @@ export interface Target {
 }
 
 const AUTHORITY = /^(?<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?<port>\d{1,5}))?$/;
-const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const PATH = /^[/?*][\x21\x24-\x7e]*$/;
 const DEFAULT_PORTS = { http: 80, https: 443 } as const;
 
@@ -55,21 +54,15 @@ export function requestProblem(
   fields: readonly HeaderField[],
 ): HttpErrorCode | undefined {
   // CONNECT would make a tunnel of the far end, to wherever the module likes.
-  if (!METHOD.test(method) || method.toUpperCase() === "CONNECT") return "HTTP-request-method-invalid";
+  if (!isToken(method) || method.toUpperCase() === "CONNECT") return "HTTP-request-method-invalid";
   if (!PATH.test(pathWithQuery)) return "HTTP-request-URI-invalid";
-  if (fields.some(([name, value]) => !isFieldName(name) || !isFieldValue(value)))
-    return "HTTP-request-denied";
+  if (!areSendable(fields)) return "HTTP-request-denied";
   return contentLength(fields) === "invalid" ? "HTTP-request-body-size" : undefined;
 }
 
-/** RFC 9110 §5.1, and none of the forbidden ones. */
-function isFieldName(name: string): boolean {
-  return METHOD.test(name) && !FORBIDDEN_FIELDS.has(name.toLowerCase());
-}
-
-/** RFC 9110 §5.5: no line's end and no NUL, which would end the field for somebody. */
-function isFieldValue(value: Uint8Array): boolean {
-  return !value.some((byte) => (byte < 0x20 && byte !== 0x09) || byte === 0x7f);
+/** Whether all of them are fields that a module may send. */
+export function areSendable(fields: readonly HeaderField[]): boolean {
+  return fields.every(([name, value]) => isToken(name) && !isForbiddenField(name) && isFieldValue(value));
 }
 
 /** The one Content-Length that a request declares. */

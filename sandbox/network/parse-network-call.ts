@@ -106,7 +106,7 @@ function requestHead(head: Fields): HttpRequestHead {
 
 function parseAwaited(value: unknown): Awaited {
   const awaited = fields(value);
-  return { id: id(awaited), interest: oneOf(awaited, "interest", ["read", "write", "done"]) };
+  return { id: id(awaited), interest: oneOf(awaited, "interest", ["read", "write", "done", "end"]) };
 }
 
 function endpoint(value: unknown): Endpoint {

@@ -12,8 +12,11 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** What a wait is for. `done`: a connection attempt, a lookup or a response has come to its end, well or not. */
-export type Interest = "read" | "write" | "done";
+/**
+ * What a wait is for. `done`: a connection attempt, a lookup or a response is there, or failed. `end`: a response's body is
+ * over.
+ */
+export type Interest = "read" | "write" | "done" | "end";
 
 export type SocketOption = "keep-alive" | "hop-limit" | "receive-buffer-size" | "send-buffer-size";
 

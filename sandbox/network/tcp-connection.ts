@@ -32,7 +32,10 @@ export class TcpConnection {
     this.#socket = socket;
     this.#changed = () => context.changed();
     socket.on("error", (error) => this.#fail(socketErrorCode(error)));
-    socket.on("readable", () => this.#changed());
+    socket.on("readable", () => {
+      if (this.#isReceiveShut) socket.read();
+      this.#changed();
+    });
     socket.on("end", () => {
       this.#isEnded = true;
       this.#changed();
@@ -101,7 +104,7 @@ export class TcpConnection {
   shutdown(direction: "receive" | "send" | "both"): Answer {
     if (direction !== "send") {
       this.#isReceiveShut = true;
-      this.#socket.resume();
+      this.#socket.read();
     }
     if (direction !== "receive" && !this.#isSendShut) {
       this.#isSendShut = true;
@@ -122,6 +125,7 @@ export class TcpConnection {
       case "write":
         return this.#isSendShut || !this.#socket.writable || this.#socket.writableLength === 0;
       case "done":
+      case "end":
         return this.#ends !== undefined;
     }
   }

@@ -16,5 +16,9 @@ export async function createNetwork(
     const { createSockets } = await import("./sockets/sockets.ts");
     Object.assign(interfaces, createSockets(client));
   }
+  if (wanted.some((name) => name.startsWith("wasi:http/"))) {
+    const { createHttp } = await import("./http/http.ts");
+    Object.assign(interfaces, createHttp(client));
+  }
   return interfaces;
 }

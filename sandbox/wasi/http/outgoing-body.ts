@@ -1,0 +1,120 @@
+/**
+ * `wasi:http/types.outgoing-body` (WASI 0.2). What is written before the request is sent is kept, up to a bound; afterwards
+ * the agent takes it as fast as the far end does.
+ */
+
+import { MAX_SOCKET_BUFFER_BYTES } from "../../limits.ts";
+import { encodeHeaders, type HeaderField } from "../../network/header-block.ts";
+import type { Pollable } from "../poll.ts";
+import { NetworkClient, NetworkFailure } from "../sockets/client.ts";
+import { networkOutput } from "../sockets/streams.ts";
+import { createOutputStream, type OutputStream } from "../streams.ts";
+import { Fields } from "./fields.ts";
+import { FAILED } from "./results.ts";
+
+export class OutgoingBody {
+  readonly #client: NetworkClient;
+  readonly #declaredBytes: number | undefined;
+  #sink: OutputStream | undefined;
+  #id: number | undefined;
+  #kept: Uint8Array[] = [];
+  #writtenBytes = 0;
+  #isTaken = false;
+  #finishedWith: readonly HeaderField[] | undefined;
+  #isDropped = false;
+
+  constructor(client: NetworkClient, headers: Fields) {
+    // A component may reach this by itself, as `[constructor]outgoing-body`.
+    if (!(client instanceof NetworkClient)) throw new TypeError("a body is a request's");
+    this.#client = client;
+    const [length] = headers.get("content-length");
+    this.#declaredBytes = length === undefined ? undefined : Number(Buffer.from(length).toString("latin1"));
+  }
+
+  write(): OutputStream {
+    if (this.#isTaken) throw FAILED;
+    this.#isTaken = true;
+    return createOutputStream({
+      checkWrite: () => this.#checkWrite(),
+      write: (bytes: Uint8Array) => this.#write(bytes),
+      blockingWriteAndFlush: (bytes: Uint8Array) => this.#writeBlocking(bytes),
+      flush: () => this.#client.enterHost(),
+      blockingFlush: () => this.#sink?.blockingFlush(),
+      subscribe: () => this.#subscribe(),
+    });
+  }
+
+  /** @throws the `error-code` of a body that is not as long as its request says, or that can't be sent */
+  static finish(body: OutgoingBody, trailers: Fields | undefined): void {
+    if (!(body instanceof OutgoingBody)) throw new TypeError("a body is a request's");
+    body.#finish(trailers instanceof Fields ? trailers.entries() : []);
+  }
+
+  /** From now on it is the body of request `id`. */
+  connect(id: number): void {
+    this.#id = id;
+    this.#sink = networkOutput(this.#client, id, () => {});
+    for (const bytes of this.#kept) this.#sinkWhole(this.#sink, bytes);
+    this.#kept = [];
+    if (this.#finishedWith !== undefined) this.#sendEnd(id, this.#finishedWith);
+    else if (this.#isDropped) this.#client.close(id);
+  }
+
+  [Symbol.dispose](): void {
+    // "The implementation should treat the body as incomplete": the request is given up.
+    if (this.#finishedWith !== undefined) return;
+    this.#isDropped = true;
+    if (this.#id !== undefined) this.#client.close(this.#id);
+  }
+
+  #finish(trailers: readonly HeaderField[]): void {
+    this.#client.enterHost();
+    if (this.#declaredBytes !== undefined && this.#declaredBytes !== this.#writtenBytes) {
+      const val = BigInt(this.#writtenBytes);
+      throw { payload: { tag: "HTTP-request-body-size", val } };
+    }
+    this.#finishedWith = trailers;
+    if (this.#id !== undefined) this.#sendEnd(this.#id, trailers);
+  }
+
+  #sendEnd(id: number, trailers: readonly HeaderField[]): void {
+    this.#client.call({ op: "finish-body", id }, ["done"], encodeHeaders(trailers));
+  }
+
+  #checkWrite(): bigint {
+    this.#client.enterHost();
+    if (this.#sink !== undefined) return this.#sink.checkWrite();
+    return BigInt(Math.max(0, MAX_SOCKET_BUFFER_BYTES - this.#writtenBytes));
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.#writtenBytes += bytes.byteLength;
+    if (this.#sink === undefined) this.#kept.push(Uint8Array.from(bytes));
+    else this.#sinkWhole(this.#sink, bytes);
+  }
+
+  #writeBlocking(bytes: Uint8Array): void {
+    if (this.#sink === undefined && this.#checkWrite() < bytes.byteLength) throw this.#stuck();
+    this.#write(bytes);
+  }
+
+  /** In pieces, each of which waits for the one before it. */
+  #sinkWhole(sink: OutputStream, bytes: Uint8Array): void {
+    const pieceBytes = 4096;
+    for (let at = 0; at < bytes.byteLength; at += pieceBytes) {
+      sink.blockingWriteAndFlush(bytes.subarray(at, at + pieceBytes));
+    }
+  }
+
+  #subscribe(): Pollable {
+    if (this.#id !== undefined) return this.#client.pollable(this.#id, "write");
+    if (this.#checkWrite() > 0n) return this.#client.always();
+    throw this.#stuck();
+  }
+
+  /** Nobody would ever wake a guest that waits for a request to be taken that it has not sent. */
+  #stuck() {
+    const code = "HTTP-request-body-size";
+    return this.#client.streamError(new NetworkFailure(code, { tag: code }));
+  }
+}
