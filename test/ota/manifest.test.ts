@@ -143,6 +143,12 @@ for (const [what, text, code, message] of [
     'module.toml:5: "window" in [health] must be at most 1h',
   ],
   [
+    "a timer that never rests",
+    `${MINIMAL}[reactor]\ninterval = "1ms"\n`,
+    "manifest/malformed",
+    'module.toml:5: "interval" in [reactor] must be at least 10ms',
+  ],
+  [
     "health asked of a command",
     `${MINIMAL.replace("reactor", "command")}[health]\nrequire = ["health"]\n`,
     "manifest/malformed",

@@ -15,8 +15,15 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { createControlMemory } from "../../sandbox/control-block.ts";
-import { MAX_FOLDER_DEPTH_LEVELS, MAX_OPEN_FILES, MAX_STREAM_PIECE_BYTES } from "../../sandbox/limits.ts";
+import { decodeFrame } from "../../sandbox/channel.ts";
+import { AgentControl, createControlMemory } from "../../sandbox/control-block.ts";
+import {
+  MAX_FOLDER_DEPTH_LEVELS,
+  MAX_OPEN_FILES,
+  MAX_STREAM_PIECE_BYTES,
+  WRITTEN_BURST_BYTES,
+  WRITTEN_PAGE_BYTES,
+} from "../../sandbox/limits.ts";
 import { ModuleSession } from "../../sandbox/module-session.ts";
 import type { ModuleFolder } from "../../sandbox/module-spec.ts";
 import type { Descriptor } from "../../sandbox/wasi/filesystem/descriptor.ts";
@@ -32,23 +39,47 @@ const CREATE = { create: true };
 const FOLLOW = { symlinkFollow: true };
 const HERE = {};
 
+interface Granted {
+  readonly path: string;
+  readonly root: Descriptor;
+  /** The codes of the limits that were reported. */
+  readonly limited: readonly string[];
+  /** From now on the module is stopped as soon as one is. */
+  readonly stopWhenLimited: () => void;
+}
+
 /** A new folder of the host, `outside` it a secret, and the folder as a module sees it. */
-function granted(t: ExecutionContext, quota?: ModuleFolder["quota"]): { path: string; root: Descriptor } {
+function granted(
+  t: ExecutionContext,
+  quota?: ModuleFolder["quota"],
+  writtenBytesPerSecond = 1024 ** 3,
+): Granted {
   const outside = mkdtempSync(join(tmpdir(), "skerry-files-"));
   t.teardown(() => rmSync(outside, { recursive: true, force: true }));
   writeFileSync(join(outside, "secret"), "secret");
   const path = join(outside, "folder");
   mkdirSync(path);
-  const session = new ModuleSession({ postMessage: () => undefined }, createControlMemory());
+  const limited: string[] = [];
+  const memory = createControlMemory();
+  let stops = false;
+  const postMessage = (frame: Uint8Array) => {
+    const { head } = decodeFrame(frame);
+    limited.push(String((head as { code?: unknown }).code));
+    if (stops) new AgentControl(memory).requestStop();
+  };
+  const stopWhenLimited = () => {
+    stops = true;
+  };
+  const session = new ModuleSession({ postMessage }, memory);
   const folder = { hostPath: path, guestPath: "/data", ...(quota === undefined ? {} : { quota }) };
   const { preopens } = createFilesystem(session, createPolling(session), {
     folders: [folder],
-    writtenBytesPerSecond: 1024 ** 3,
+    writtenBytesPerSecond,
   });
   const [first] = preopens.getDirectories();
   if (first === undefined) throw new Error("no folder");
   t.is(first[1], "/data");
-  return { path, root: first[0] };
+  return { path, root: first[0], limited, stopWhenLimited };
 }
 
 function fails(
@@ -643,6 +674,61 @@ test("quota: folders lie no deeper in each other than the agent can copy", (t) =
   fails(t, "quota", () => root.renameAt("d", root, "top/d"));
   t.notThrows(() => root.renameAt("top", root, `${down(MAX_FOLDER_DEPTH_LEVELS - 1)}/top`));
   t.notThrows(() => root.renameAt("d", root, "e"));
+});
+
+test("quota: beyond it the calls fail, and the limit is reported once", (t) => {
+  const { root, limited } = granted(t, { maxBytes: 4, maxEntries: 3 });
+  for (const path of ["a", "b"]) fails(t, "quota", () => create(root, path, "12345"));
+  t.deepEqual(limited, ["limit/storage"]);
+});
+
+const QUOTA = { maxBytes: WRITTEN_BURST_BYTES, maxEntries: 10 };
+
+/** Writes the same bytes over and over, as many as may be written at once. */
+function exhaust(root: Descriptor): Descriptor {
+  const piece = Buffer.alloc(MAX_STREAM_PIECE_BYTES);
+  const file = root.openAt(HERE, "file", CREATE, BOTH);
+  for (let left = WRITTEN_BURST_BYTES - WRITTEN_PAGE_BYTES; left > 0; left -= piece.length) {
+    file.write(piece.subarray(0, left), 0n);
+  }
+  return file;
+}
+
+test("write rate: what is written over and over waits beyond it, reported once", (t) => {
+  // A page takes 4 ms.
+  const { root, limited } = granted(t, QUOTA, 1024 ** 2);
+  const file = exhaust(root);
+  for (let round = 0; round < 3; round += 1) file.write(Buffer.alloc(MAX_STREAM_PIECE_BYTES), 0n);
+  t.deepEqual(limited, ["limit/write-rate"]);
+});
+
+const CHANGES: Readonly<Record<string, (root: Descriptor, file: Descriptor) => unknown>> = {
+  "a folder": (root) => root.createDirectoryAt("folder"),
+  "a new file": (root) => root.openAt(HERE, "new", CREATE, BOTH),
+  "a file's removal": (root) => root.unlinkFileAt("file"),
+  "a new name": (root) => root.renameAt("file", root, "other"),
+  "a link": (root) => root.symlinkAt("file", "link"),
+  "another size": (_root, file) => file.setSize(1n),
+  "a sync": (_root, file) => file.sync(),
+  "a sync of the data": (_root, file) => file.syncData(),
+};
+
+for (const [what, change] of Object.entries(CHANGES)) {
+  test(`write rate: ${what} counts as a page written`, (t) => {
+    const { root, limited, stopWhenLimited } = granted(t, QUOTA, 1);
+    const file = exhaust(root);
+    t.deepEqual(limited, []);
+    // It would wait for an hour: the wait is real if a stop ends it.
+    stopWhenLimited();
+    t.throws(() => change(root, file), { name: "ModuleOver" });
+    t.deepEqual(limited, ["limit/write-rate"]);
+  });
+}
+
+test("write rate: a folder without a quota has none", (t) => {
+  const { root, limited } = granted(t, undefined, 1);
+  exhaust(root).write(Buffer.alloc(MAX_STREAM_PIECE_BYTES), 0n);
+  t.deepEqual(limited, []);
 });
 
 test("two folders with quotas: nothing moves from one to the other", (t) => {
