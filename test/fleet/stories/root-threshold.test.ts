@@ -3,7 +3,7 @@
  * need new roots by hand; nothing that comes over the air changes what their trust starts with.
  */
 
-import { copyFile } from "node:fs/promises";
+import { copyFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
 import { targetInfo } from "../../../ota/sign-metadata.ts";
@@ -30,7 +30,7 @@ test("a threshold of both roots' keys: the thief's release runs, within the poli
   await takeOver(thieves.director, "director");
   await thieves.image.publishAll("image", {
     targets: [
-      targetInfo(path("component.wasm"), release.component, { skerry: { release: 2 } }),
+      targetInfo(path("component.wasm"), release.component, { skerry: { release: 1_000_000 } }),
       targetInfo(path("component.chunks"), release.chunks),
       targetInfo(path("module.toml"), release.manifest),
     ],
@@ -54,13 +54,29 @@ test("a threshold of both roots' keys: the thief's release runs, within the poli
   await story.refused("director", ["trust/signature-invalid"], from);
   await story.runs("6.6.6");
 
-  // By hand, on the device.
+  // By hand, on the device. It says what happened, and still takes the thief's high release counter for its own.
   await device.stop();
   for (const name of ["image", "director"]) {
     await copyFile(join(successor, name, "1.root.json"), join(formerFleet, name, "1.root.json"));
   }
+  from = device.events.count;
   await device.start();
-  await story.release("1.1.0");
+  await device.events.until("the new roots", ({ code }) => code === "trust/root-replaced", from);
+  await story.publish("1.1.0");
+  from = device.events.count;
+  await story.operator(`assign ${MODULE}@1.1.0 --username operator`);
+  await device.events.until(
+    "the refusal of a lower release counter",
+    ({ event, version, code }) =>
+      event === "refused" && version === "1.1.0" && code === "trust/rollback-attack",
+    from,
+  );
+  await device.stop();
+  await rm(device.rig.stateDir, { recursive: true });
+  from = device.events.count;
+  await device.start();
+  await device.event("committed", "1.1.0", { from });
+  await story.runs("1.1.0");
   from = device.events.count;
   await thieves.image.publishAll("image", { ahead: 1_000_000 });
   await story.refused("image", ["trust/signature-invalid"], from);
