@@ -23,6 +23,16 @@ test("the director's online key: among published releases it chooses, nothing el
   await device.event("committed", "1.1.0", { from });
   await story.runs("1.1.0");
 
+  // It can make the devices believe that it is 2099, when all that you signed has expired: until the rotation.
+  from = device.events.count;
+  const forward = [await thief.assignment("1.1.0")];
+  const { version } = (await thief.stored("director")).timestamp.metadata;
+  await thief.publishAll("director", { targets: forward, ahead: 2_000_000, issuedMs: Date.UTC(2099) });
+  await story.untilTrusted("director", version + 2_000_000);
+  await story.publish("1.2.0");
+  await story.refused("image", ["trust/freeze-attack"], from);
+  await story.runs("1.1.0");
+
   await story.operator("keys rotate director-online");
   t.regex(await story.operator("keys sign"), /Taken: director root 2/);
   await story.operator("sync --username operator");
@@ -30,7 +40,7 @@ test("the director's online key: among published releases it chooses, nothing el
   await story.release("1.2.0");
 
   from = device.events.count;
-  await thief.publishAll("director", { targets: [await thief.assignment("1.1.0")], ahead: 2_000_000 });
+  await thief.publishAll("director", { targets: [await thief.assignment("1.1.0")], ahead: 3_000_000 });
   await story.refused("director", ["trust/signature-invalid"], from);
   await story.runs("1.2.0");
   await story.operator("sync --username operator");

@@ -3,7 +3,7 @@
  * copies of key files and the broker's password.
  */
 
-import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, watch, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
 import { keyFile, openKey, readKeyFile } from "../../../fleet/keys.ts";
@@ -12,6 +12,7 @@ import { openRepository } from "../../../fleet/repository.ts";
 import { assignmentJson } from "../../../ota/assignment.ts";
 import type { JsonObject } from "../../../ota/json.ts";
 import type { RepositoryName, TargetInfo } from "../../../ota/metadata.ts";
+import { parseMetadata } from "../../../ota/parse-metadata.ts";
 import {
   signMetadata,
   snapshotJson,
@@ -26,6 +27,8 @@ import { requireTool } from "../../support/tools.ts";
 import { temporaryFolder } from "../fixture.ts";
 import { run } from "../run-command.ts";
 
+/** Longer than the slowest machine takes. */
+const TRUSTED_TIMEOUT_MS = 30_000;
 const YEAR_MS = 365 * 86_400_000;
 
 /** A fleet whose device runs acme/thermo 1.0.0, with 2 of 3 root keys; undefined where Mosquitto is missing. */
@@ -107,6 +110,19 @@ export class Story {
     this.#t.pass();
   }
 
+  /** Waits until the device has a repository's timestamp of this version, or a later one, on its disk. */
+  async untilTrusted(name: RepositoryName, version: number): Promise<void> {
+    const folder = join(this.device.rig.stateDir, "trust", name);
+    const isThere = async (): Promise<boolean> => {
+      const bytes = await readFile(join(folder, "timestamp.json"));
+      return parseMetadata(name, "timestamp", bytes).metadata.version >= version;
+    };
+    const signal = AbortSignal.timeout(TRUSTED_TIMEOUT_MS);
+    const changes = watch(folder, { signal });
+    if (await isThere()) return;
+    for await (const _change of changes) if (await isThere()) return;
+  }
+
   /** A copy of these key files, as they are now. */
   async steal(...names: readonly string[]): Promise<Thief> {
     const loot = join(this.folder, `loot-${names.join("-")}`);
@@ -125,6 +141,8 @@ export interface Forgery {
   readonly targets?: readonly TargetInfo[];
   /** Added to each version. */
   readonly ahead?: number;
+  /** When it claims to be signed, in milliseconds since 1970; default now. It is valid for a year from then. */
+  readonly issuedMs?: number;
 }
 
 export class Thief {
@@ -142,11 +160,14 @@ export class Thief {
   }
 
   /** Writes targets, snapshot and timestamp, all signed with the stolen keys. */
-  async publishAll(name: RepositoryName, { targets, ahead = 1 }: Forgery): Promise<void> {
+  async publishAll(
+    name: RepositoryName,
+    { targets, ahead = 1, issuedMs = Date.now() }: Forgery,
+  ): Promise<void> {
     const stored = await this.stored(name);
     const fields = (role: "targets" | "snapshot" | "timestamp") => ({
       version: stored[role].metadata.version + ahead,
-      expiresMs: Date.now() + YEAR_MS,
+      expiresMs: issuedMs + YEAR_MS,
       base: stored[role].signedJson,
     });
     const entries = targets ?? [...stored.targets.metadata.targets.values()];
@@ -160,7 +181,7 @@ export class Thief {
     const timestampBytes = await this.#sign(
       timestampJson({
         ...fields("timestamp"),
-        issuedMs: Date.now(),
+        issuedMs,
         snapshot: { version: fields("snapshot").version, bytes: snapshotBytes },
       }),
     );
