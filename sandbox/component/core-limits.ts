@@ -44,8 +44,8 @@ export function* coreSections(
 /** `table`: a type, or 0x40 0x00, a type and an initial value. */
 export function readTable(section: ByteReader): CoreTableType {
   if (section.peek() !== TABLE_WITH_VALUE) return readTableType(section);
-  section.byte("a table with an initial value");
-  section.expectByte(0x00, "a table with an initial value");
+  section.byte("a table");
+  section.expectByte(0x00, "a table");
   const type = readTableType(section);
   skipConstantExpression(section);
   return type;

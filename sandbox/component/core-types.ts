@@ -54,7 +54,7 @@ export function readHeapType(reader: ByteReader): string {
     reader.byte("a heap type");
     return abstract;
   }
-  const index = reader.signed(33, "a heap type");
+  const index = reader.s33("a heap type");
   if (index < 0) throw reader.malformed("unknown heap type");
   return `${TYPE_INDEX_MARK}${index}`;
 }

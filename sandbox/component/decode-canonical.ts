@@ -32,13 +32,13 @@ export function readCanonical(reader: ByteReader): Canonical {
   const code = reader.byte("a canonical definition");
   switch (code) {
     case 0x00: {
-      reader.expectByte(0x00, "the sort of a lift (function)");
+      reader.expectByte(0x00, "a function's sort");
       const lifted = reader.u32("a core function index");
       const options = readOptions(reader);
       return { kind: "lift", function: lifted, options, type: reader.u32("a type index") };
     }
     case 0x01:
-      reader.expectByte(0x00, "the sort of a lower (function)");
+      reader.expectByte(0x00, "a function's sort");
       return { kind: "lower", function: reader.u32("a function index"), options: readOptions(reader) };
     case 0x02:
       return { kind: "resource.new", resource: reader.u32("a type index") };

@@ -74,8 +74,8 @@ function readModuleDeclaration(reader: ByteReader): CoreModuleDeclaration {
       if (reader.peek() === SUB_TYPE) throw reader.invalid("a module type cannot define module types");
       return { kind: "type", type: readCoreType(reader) };
     case 0x02:
-      reader.expectByte(0x10, "the sort of a core alias (type)");
-      reader.expectByte(0x01, "the target of a core alias (outer)");
+      reader.expectByte(0x10, "an alias's sort");
+      reader.expectByte(0x01, "an alias's target");
       return { kind: "alias", count: reader.u32("a scope count"), index: reader.u32("a core type index") };
     case 0x03:
       return {

@@ -34,7 +34,7 @@ export function readCoreInstance(reader: ByteReader): CoreInstanceDefinition {
 
 function readCoreArgument(reader: ByteReader): { name: string; instance: number } {
   const name = reader.name("a core argument's name");
-  reader.expectByte(CORE_INSTANCE_SORT, "a core argument's sort (instance)");
+  reader.expectByte(CORE_INSTANCE_SORT, "an argument's sort");
   return { name, instance: reader.u32("a core instance index") };
 }
 

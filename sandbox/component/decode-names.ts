@@ -109,6 +109,5 @@ export function readAlias(reader: ByteReader): Alias {
 }
 
 function withoutCorePrefix(sort: Sort): CoreSort | undefined {
-  for (const coreSort of coreSorts.values()) if (sort === `core-${coreSort}`) return coreSort;
-  return undefined;
+  return sort.startsWith("core-") ? (sort.slice(5) as CoreSort) : undefined;
 }

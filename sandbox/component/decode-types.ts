@@ -55,7 +55,7 @@ function readValueTypeRef(reader: ByteReader): ValueTypeRef {
     return primitive;
   }
   if (code === 0x64) throw reader.unsupported("error contexts");
-  const index = reader.signed(33, "a value type");
+  const index = reader.s33("a value type");
   if (index < 0) throw reader.malformed("unknown value type");
   return index;
 }
@@ -175,7 +175,7 @@ export function readExternType(reader: ByteReader): ExternType {
   const code = reader.byte("an extern type");
   switch (code) {
     case 0x00:
-      reader.expectByte(0x11, "the sort of a core extern type (module)");
+      reader.expectByte(0x11, "a module's sort");
       return { kind: "core-module", type: reader.u32("a core type index") };
     case 0x01:
       return { kind: "function", type: reader.u32("a type index") };

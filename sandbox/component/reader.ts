@@ -51,27 +51,24 @@ export class ByteReader {
 
   /** The error of a broken encoding at the reader's place; thrown by the caller. */
   malformed(message: string): ComponentError {
-    return this.#error(
-      "component/malformed",
-      `malformed component at byte ${this.#position}: ${message}; transfer or build it again`,
-    );
+    return this.#error("component/malformed", `malformed component: ${message}; transfer or build it again`);
   }
 
   /** The error of a well-formed encoding that needs `feature`, which this loader does not have. */
   unsupported(feature: string): ComponentError {
     return this.#error(
       "component/unsupported",
-      `component needs ${feature} at byte ${this.#position}, which is not supported; build it without`,
+      `component needs ${feature}, which is not supported; build it without`,
     );
   }
 
   /** The error of an encoding that breaks a validation rule which the syntax tree could not even express. */
   invalid(message: string): ComponentError {
-    return this.#error("component/invalid", `invalid component at byte ${this.#position}: ${message}`);
+    return this.#error("component/invalid", `invalid component: ${message}`);
   }
 
   #error(code: ComponentErrorCode, message: string): ComponentError {
-    return new ComponentError(code, message, { offset: this.#position });
+    return new ComponentError(code, `${message} (at byte ${this.#position})`, { offset: this.#position });
   }
 
   /** The next byte, not consumed; `undefined` at the end. */
@@ -123,23 +120,17 @@ export class ByteReader {
     throw this.malformed(`${what} does not fit ${bits} bits`);
   }
 
-  /** A signed LEB128 integer of `bits` (33 or less); longer or sloppily extended ones are refused. */
-  signed(bits: number, what: string): number {
+  /** `s33` in LEB128, as types have it: an index, or a negative code. At most five bytes. */
+  s33(what: string): number {
     let value = 0;
-    for (let shift = 0; shift < bits; shift += 7) {
+    for (let shift = 0; shift < 35; shift += 7) {
       const byte = this.byte(what);
-      const usedBits = Math.min(7, bits - shift);
-      const payload = byte & 0x7f;
-      const negative = (payload & (1 << (usedBits - 1))) !== 0;
-      const unused = payload >> usedBits;
-      const isLast = byte < 0x80;
-      if (usedBits < 7 && (!isLast || unused !== (negative ? (1 << (7 - usedBits)) - 1 : 0))) {
-        throw this.malformed(`${what} does not fit ${bits} bits`);
-      }
-      value += payload * 2 ** shift;
-      if (isLast) return (payload & 0x40) !== 0 ? value - 2 ** (shift + 7) : value;
+      // The fifth byte has five bits to give; the two above them repeat the sign.
+      if (shift === 28 && byte > 0x0f && (byte < 0x70 || byte > 0x7f)) break;
+      value += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) return (byte & 0x40) === 0 ? value : value - 2 ** (shift + 7);
     }
-    throw this.malformed(`${what} does not fit ${bits} bits`);
+    throw this.malformed(`${what} does not fit 33 bits`);
   }
 
   /** Passes over a LEB128 integer of at most `maximumBytes` whose value does not matter here. */
@@ -240,7 +231,7 @@ export class ByteReader {
   limitExceeded(what: string, limit: string): ComponentError {
     return this.#error(
       "component/limit-exceeded",
-      `component exceeds a limit at byte ${this.#position}: ${what}, at most ${limit} are allowed`,
+      `component exceeds a limit: ${what}, at most ${limit} are allowed`,
     );
   }
 
