@@ -17,7 +17,7 @@ import { FleetError } from "./errors.ts";
 import { isEncrypted, type KeyNames, Keyring } from "./keyring.ts";
 import { readPublicKey } from "./keys.ts";
 import { loadMetadata, newestRoot } from "./metadata-store.ts";
-import { judgeSignatures, readPendingRoot, readRoot } from "./pending-root.ts";
+import { judgeSignatures, type RootOnFile, readPendingRoot, readRoot } from "./pending-root.ts";
 import { REPOSITORY_NAMES, type Repository } from "./repository.ts";
 import { contentOf, keyNamesOf, listingRoles } from "./root-changes.ts";
 import { formatTable } from "./table.ts";
@@ -136,21 +136,27 @@ function listKey(
 
 async function runShow(call: CommandCall): Promise<number> {
   const [path = ""] = call.positionals;
-  const key = await readPublicKey(path).catch((error: unknown) => {
-    if (error instanceof FleetError && error.code === "fleet/key") return undefined;
-    // A root may be larger than any key file.
-    if (error instanceof FleetError && error.message.includes("bytes")) return undefined;
-    throw error;
-  });
-  if (key !== undefined) {
-    call.io.stdout.write(`key ${key.name}, id ${key.key.keyId}, Ed25519 ${key.key.public}\n`);
+  const onFile = await rootUnlessOther(path);
+  if (onFile === undefined) {
+    const { name, key } = await readPublicKey(path);
+    call.io.stdout.write(`key ${name}, id ${key.keyId}, Ed25519 ${key.public}\n`);
     return 0;
   }
-  const { name, root } = await readRoot(path);
+  const { name, root } = onFile;
   const previous = await previousRoot(call, path, name, root);
   const signatures = judgeSignatures(root, previous, await createVerifier());
   call.io.stdout.write(`${describeRoot(name, root, previous, signatures).join("\n")}\n`);
   return 0;
+}
+
+/** The root in a file; undefined if it holds something else. */
+async function rootUnlessOther(path: string): Promise<RootOnFile | undefined> {
+  try {
+    return await readRoot(path);
+  } catch (error) {
+    if (error instanceof FleetError && error.code === "fleet/pending-root") return undefined;
+    throw error;
+  }
 }
 
 /** The root before one: named with --previous, of the repository, or beside the file. */

@@ -1,6 +1,6 @@
 /** `skerry keys sign` */
 
-import { createVerifier } from "../ota/signature.ts";
+import { createVerifier, type Signer } from "../ota/signature.ts";
 import {
   type CommandCall,
   type FleetCommand,
@@ -93,11 +93,10 @@ async function signRoot(
     ),
   );
   const files = await keyFiles(call, repository, allowed, before);
-  const signers = await Promise.all(
-    files.map(async (file) =>
-      openKey(file, repository?.keyAccess?.passphrases ?? (await passphrasesOf(call))),
-    ),
-  );
+  const passphrases = repository?.keyAccess?.passphrases ?? (await passphrasesOf(call));
+  const signers: Signer[] = [];
+  // One after the other: a person is asked one question at a time.
+  for (const file of files) signers.push(await openKey(file, passphrases));
   const signed = await addSignatures(unsigned, signers, pending);
   for (const file of files) stdout.write(`Signed with ${file.name}\n`);
   const isTaken = repository !== undefined && (await takeRoot(repository, signed));

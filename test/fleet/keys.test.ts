@@ -148,6 +148,24 @@ test("three wrong passphrases end it; one that opened a key is not asked for aga
   t.is(right.err.match(/Passphrase of/g)?.length, 2);
 });
 
+test("several keys with passphrases of their own are asked for one after the other", async (t) => {
+  const repository = await ceremony(t);
+  const { keysFolder } = repository.settings;
+  const words = ["first passphrase", "second passphrase", "third passphrase"];
+  for (const [index, word] of words.entries()) {
+    const file = join(keysFolder, `word-${index}`);
+    await writeFile(file, word);
+    const key = keyFile(keysFolder, `image-root-${index + 1}`);
+    t.is((await run(["keys", "passphrase", key, "--new-passphrase-file", file])).exitCode, 0);
+  }
+  await succeed(t, repository, "renew", "--repository", "image");
+  const argv = ["keys", "sign", "--repo", repository.folder];
+  const { exitCode, out, err } = await run(argv, { typed: words.map((word) => `${word}\r`).join("") });
+  t.is(exitCode, 0, err);
+  t.is(err.match(/Passphrase of .*image-root-[123]\.json: /g)?.length, 3);
+  t.regex(out, /Taken: image root 2/);
+});
+
 test("without a terminal the passphrase comes from a file or the environment; with neither the command says so", async (t) => {
   const folder = await temporaryFolder(t);
   const passphraseFile = join(folder, "passphrase");
@@ -504,6 +522,8 @@ test("list and show tell who signs what, where the files are and who signed", as
   t.regex(shown, /missing/);
   const first = await succeed(t, repository, "show", rootFile(repository.folder, "image", 1));
   t.regex(first, /signed by +image-root-1 .*image-root-2 .*image-root-3/);
+  const neither = join(repository.folder, "skerry.toml");
+  t.regex((await keys(repository, "show", neither)).err, /skerry\.toml is damaged: no JSON \(fleet\/key\)/);
   const key = keyFile(repository.settings.keysFolder, "image-root-1");
   t.regex(await succeed(t, repository, "show", key), /^key image-root-1, id [0-9a-f]{64}/);
 });
