@@ -14,7 +14,8 @@ import {
   repositoryOf,
 } from "./command-line.ts";
 import { FleetError } from "./errors.ts";
-import { publishRelease } from "./publish.ts";
+import { type FetchSize, measureFetch } from "./fetch-size.ts";
+import { type PublishResult, publishRelease } from "./publish.ts";
 import { printSyncReport, syncRepository } from "./synchronize.ts";
 
 export const publishCommand: FleetCommand = {
@@ -56,6 +57,7 @@ async function runPublish(call: CommandCall): Promise<number> {
       ? `${module}@${version}: release ${release.release}, ${size}\n`
       : `${module}@${version} was published already, with the same bytes: release ${release.release}, ${size}\n`,
   );
+  call.io.stdout.write(fetchLine(await measureFetch(repository, module, version), release));
   if (!release.isComplete) {
     call.io.stdout.write(
       "Signed. The keys of snapshot and timestamp are elsewhere: `skerry refresh` there, with this folder's files, completes it\n",
@@ -69,4 +71,13 @@ async function runPublish(call: CommandCall): Promise<number> {
   const scope = { repositories: ["image"], release: { module, version } } as const;
   printSyncReport(call.io.stdout, address, await syncRepository(repository, address, scope));
   return 0;
+}
+
+/** What it costs the devices, for a person to decide by. */
+function fetchLine({ wholeBytes, fromPrevious }: FetchSize, { componentBytes }: PublishResult): string {
+  const percent = (bytes: number): string => `${((100 * bytes) / componentBytes).toFixed(1)} % of its size`;
+  const whole = `a device fetches ${count(wholeBytes, "byte")} (${percent(wholeBytes)})`;
+  if (fromPrevious === undefined) return `  ${whole}\n`;
+  const { version, bytes } = fromPrevious;
+  return `  ${whole}, one that has ${version} ${count(bytes, "byte")} (${percent(bytes)})\n`;
 }

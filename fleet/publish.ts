@@ -8,14 +8,14 @@
 
 import { rename, rm } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { isJsonObject } from "../ota/json.ts";
 import { MAX_PAYLOAD_BYTES } from "../ota/limits.ts";
 import { type Manifest, parseManifest } from "../ota/manifest.ts";
 import type { TargetInfo } from "../ota/metadata.ts";
-import { parseTargetPath, type ReleaseFile, targetPath } from "../ota/names.ts";
+import { type ReleaseFile, targetPath } from "../ota/names.ts";
 import { targetInfo } from "../ota/sign-metadata.ts";
 import { roleForPath, TOP_LEVEL } from "./delegations.ts";
 import { FleetError, type FleetErrorCode } from "./errors.ts";
+import { componentPathOf, releaseCounter } from "./fetch-size.ts";
 import { ioError, readFileBounded, syncFolder } from "./files.ts";
 import { withRepositoryLock } from "./lock.ts";
 import { isConsistent, listedTargetsOf, loadMetadata, type StoredMetadata } from "./metadata-store.ts";
@@ -107,7 +107,7 @@ async function addRelease(
     Math.max(
       0,
       ...everyTarget(stored)
-        .filter((target) => isComponentOf(target, module))
+        .filter((target) => componentPathOf(target)?.module === module)
         .map(releaseCounter),
     );
   const contents = new Map<string, TargetInfo[]>();
@@ -193,18 +193,6 @@ function refuseOtherBytes(
 /** Those of former roles as well: a counter that started again would be refused by devices that know a higher one. */
 function everyTarget({ targets, delegated }: StoredMetadata): readonly TargetInfo[] {
   return [targets, ...delegated.values()].flatMap(({ metadata }) => [...metadata.targets.values()]);
-}
-
-function isComponentOf(target: TargetInfo, module: string): boolean {
-  const path = parseTargetPath(target.path);
-  return path?.module === module && path.file === "component.wasm";
-}
-
-/** The counter in a component's `custom`; 0 if it has none. */
-function releaseCounter(component: TargetInfo): number {
-  const skerry = component.custom?.["skerry"];
-  const release = isJsonObject(skerry) ? skerry["release"] : undefined;
-  return typeof release === "number" ? release : 0;
 }
 
 async function moveIntoPlace(staging: string, folder: string): Promise<void> {
