@@ -53,6 +53,8 @@ export interface Connection {
   readonly maxSendBytes: number;
   /** Resolves to why it ended; never rejects. */
   readonly closed: Promise<AgentError>;
+  /** Whether a packet from the broker is on its way whose end has not come. */
+  readonly isReceiving: boolean;
   /** Resolves when the broker acknowledged it (telemetry: when it is written). Rejects with AgentError. */
   publish(message: OutgoingMessage): Promise<void>;
   /** Resolves to the filters that the broker refused. Rejects if the connection ends first. */

@@ -60,6 +60,7 @@ class MqttLink implements Link {
     this.blobs = {
       request: (digests) => this.#subscriber.want(filtersOf(digests)),
       release: (digests) => this.#subscriber.unwant(filtersOf(digests)),
+      isReceiving: () => this.#connection?.isReceiving === true,
       onBlob: (receiver) => {
         this.#handlers.blob = receiver;
       },

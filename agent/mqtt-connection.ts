@@ -64,6 +64,7 @@ class ConnectionAttempt implements Connection {
 
   readonly #client: MqttClient;
   readonly #socket: Socket;
+  readonly #guard = new PacketGuard(MAX_PACKET_BYTES);
   /** Rejections of what waits for the broker; mqtt.js forgets its callbacks when the connection ends. */
   readonly #waiting = new Set<(reason: AgentError) => void>();
   #reason: AgentError | undefined;
@@ -121,6 +122,10 @@ class ConnectionAttempt implements Connection {
     );
   }
 
+  get isReceiving(): boolean {
+    return this.#guard.isWithinPacket;
+  }
+
   async subscribe(filters: readonly string[]): Promise<readonly string[]> {
     let granted: readonly unknown[] = [];
     await this.#wait((done) =>
@@ -158,9 +163,8 @@ class ConnectionAttempt implements Connection {
 
   /** The listener stands before mqtt.js's own, so an oversized packet's header is seen before its body is buffered. */
   #watchPackets(onOversized: ConnectionOptions["onOversized"]): void {
-    const guard = new PacketGuard(MAX_PACKET_BYTES);
     this.#socket.on("data", (chunk: Buffer) => {
-      const oversized = guard.inspect(chunk);
+      const oversized = this.#guard.inspect(chunk);
       if (oversized === undefined) return;
       const what = oversized.topic === undefined ? "a packet" : `a message on ${oversized.topic}`;
       const message = `the broker sent ${what} of ${oversized.sizeBytes} bytes; at most ${MAX_PACKET_BYTES} are read`;

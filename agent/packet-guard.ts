@@ -37,6 +37,11 @@ export class PacketGuard {
     this.#maxPacketBytes = maxPacketBytes;
   }
 
+  /** Whether a packet has begun and not ended. */
+  get isWithinPacket(): boolean {
+    return this.#state.kind !== "header" && this.#state.kind !== "done";
+  }
+
   /** Looks at the next bytes. The packet over the bound is reported once; what follows is not looked at any more. */
   inspect(chunk: Uint8Array): OversizedPacket | undefined {
     let offset = 0;

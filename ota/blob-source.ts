@@ -16,6 +16,8 @@ export interface BlobSource {
   request(digests: readonly string[]): void;
   /** No longer wanted. Digests that were not requested are ignored. */
   release(digests: readonly string[]): void;
+  /** Whether a message is on its way whose end has not come: tells a slow broker from a silent one. */
+  isReceiving?(): boolean;
   /** Sets the one receiver; another takes its place. */
   onBlob(receiver: BlobReceiver): void;
 }

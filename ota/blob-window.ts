@@ -2,15 +2,15 @@
  * Fetches many blobs with few of them outstanding, so that memory does not grow with their number.
  *
  * Each payload is checked against its name and length before anything is done with it. What was not asked for, or comes a
- * second time, is ignored; what is wrong is counted and asked for again; when nothing good comes for a while it is over, and what
- * has come was taken already.
+ * second time, is ignored; what is wrong is counted and asked for again; when nothing good comes for a while, or too little for
+ * long, it is over, and what has come was taken already.
  */
 
 import { createHash } from "node:crypto";
 import type { BlobSource } from "./blob-source.ts";
 import type { Clock } from "./clock.ts";
 import { OtaError } from "./errors.ts";
-import { MAX_BAD_PAYLOADS } from "./limits.ts";
+import { MAX_BAD_PAYLOADS, MIN_RETRIEVAL_BYTES_PER_SECOND, SLOW_RETRIEVAL_WINDOW_MS } from "./limits.ts";
 
 /** A blob by its name and its length in bytes. */
 export type WantedBlob = { readonly sha256: string; readonly length: number };
@@ -21,8 +21,9 @@ export type BlobWindowOptions<Blob extends WantedBlob> = {
   readonly wanted: readonly Blob[];
   /** Handles a blob whose bytes are right; the source is held back until it is done. */
   readonly take: (blob: Blob, payload: Uint8Array) => Promise<void>;
-  /** Blobs that are asked for at a time. */
+  /** Blobs that are asked for at a time, and their bytes together; one is asked for whatever its length. */
   readonly windowBlobs: number;
+  readonly windowBytes: number;
   /** How long to wait for the next good one. */
   readonly idleTimeoutMs: number;
   readonly clock: Clock;
@@ -34,7 +35,7 @@ export type BlobWindowOptions<Blob extends WantedBlob> = {
 /**
  * Returns once all blobs are taken. When it throws, no `take` is running any more and nothing is requested.
  *
- * @throws OtaError "delivery/timeout", "delivery/chunk-corrupt", "delivery/cancelled", and what `take` throws
+ * @throws OtaError "delivery/timeout", "delivery/slow-retrieval", "delivery/chunk-corrupt", "delivery/cancelled", and what `take` throws
  */
 export function fetchBlobs<Blob extends WantedBlob>(options: BlobWindowOptions<Blob>): Promise<void> {
   return new BlobWindow(options).run();
@@ -50,6 +51,11 @@ class BlobWindow<Blob extends WantedBlob> {
   #taking = 0;
   #outcome: { readonly error?: unknown } | undefined;
   #cancelTimer: () => void = () => undefined;
+  #cancelRateTimer: () => void = () => undefined;
+  /** Bytes of the blobs that are outstanding. */
+  #outstandingBytes = 0;
+  /** Bytes of the good blobs since the rate was looked at last. */
+  #goodBytes = 0;
 
   constructor(options: BlobWindowOptions<Blob>) {
     this.#options = options;
@@ -66,6 +72,7 @@ class BlobWindow<Blob extends WantedBlob> {
         abort();
       } else {
         this.#restartTimer();
+        this.#restartRateTimer();
         this.#fill();
       }
       await this.#result.promise;
@@ -76,14 +83,15 @@ class BlobWindow<Blob extends WantedBlob> {
 
   /** Asks for as many as the window holds, in one request; ends when none is left. */
   #fill(): void {
-    const { source, wanted, windowBlobs } = this.#options;
+    const { source, wanted } = this.#options;
     const digests: string[] = [];
-    while (this.#outcome === undefined && this.#outstanding.size < windowBlobs) {
+    while (this.#outcome === undefined) {
       const blob = wanted[this.#next];
-      if (blob === undefined) {
+      if (blob === undefined || !this.#hasRoom(blob)) {
         break;
       }
       this.#next++;
+      this.#outstandingBytes += blob.length;
       this.#outstanding.set(blob.sha256, { blob, badPayloads: 0, isTaking: false });
       digests.push(blob.sha256);
     }
@@ -92,6 +100,12 @@ class BlobWindow<Blob extends WantedBlob> {
     } else if (this.#outstanding.size === 0) {
       this.#end({});
     }
+  }
+
+  #hasRoom(blob: Blob): boolean {
+    const { windowBlobs, windowBytes } = this.#options;
+    const { size } = this.#outstanding;
+    return size === 0 || (size < windowBlobs && this.#outstandingBytes + blob.length <= windowBytes);
   }
 
   async #receive(digest: string, payload: Uint8Array): Promise<void> {
@@ -108,7 +122,7 @@ class BlobWindow<Blob extends WantedBlob> {
     this.#taking++;
     try {
       await this.#options.take(outstanding.blob, payload);
-      this.#taken(digest);
+      this.#taken(outstanding.blob);
     } catch (error) {
       this.#end({ error });
     } finally {
@@ -117,10 +131,12 @@ class BlobWindow<Blob extends WantedBlob> {
     }
   }
 
-  #taken(digest: string): void {
-    this.#outstanding.delete(digest);
+  #taken(blob: Blob): void {
+    this.#outstanding.delete(blob.sha256);
+    this.#outstandingBytes -= blob.length;
+    this.#goodBytes += blob.length;
     if (this.#outcome === undefined) {
-      this.#options.source.release([digest]);
+      this.#options.source.release([blob.sha256]);
       this.#restartTimer();
       this.#fill();
     }
@@ -142,7 +158,7 @@ class BlobWindow<Blob extends WantedBlob> {
   }
 
   #restartTimer(): void {
-    const { clock, idleTimeoutMs, wanted, what } = this.#options;
+    const { clock, idleTimeoutMs, source } = this.#options;
     this.#cancelTimer();
     this.#cancelTimer = clock.setTimer(idleTimeoutMs, () => {
       if (this.#taking > 0) {
@@ -150,12 +166,42 @@ class BlobWindow<Blob extends WantedBlob> {
         this.#restartTimer();
         return;
       }
-      const missing = wanted.length - this.#next + this.#outstanding.size;
-      const message =
-        `${what}: nothing came for ${idleTimeoutMs} ms, ${missing} of ${wanted.length} blobs are missing; it goes on ` +
-        'from there later. "skerry sync" fills the broker';
-      this.#end({ error: new OtaError("delivery/timeout", message) });
+      const error =
+        source.isReceiving?.() === true
+          ? this.#tooSlow(`no message came to its end in ${idleTimeoutMs} ms`)
+          : new OtaError(
+              "delivery/timeout",
+              `${this.#missing(`nothing came for ${idleTimeoutMs} ms`)}. "skerry sync" fills the broker`,
+            );
+      this.#end({ error });
     });
+  }
+
+  /** A broker that gives now and then a little is never silent, and the release never complete. */
+  #restartRateTimer(): void {
+    const { clock } = this.#options;
+    this.#goodBytes = 0;
+    this.#cancelRateTimer = clock.setTimer(SLOW_RETRIEVAL_WINDOW_MS, () => {
+      const seconds = SLOW_RETRIEVAL_WINDOW_MS / 1_000;
+      if (this.#taking === 0 && this.#goodBytes < MIN_RETRIEVAL_BYTES_PER_SECOND * seconds) {
+        this.#end({ error: this.#tooSlow(`${this.#goodBytes} bytes came in ${seconds} s`) });
+      } else {
+        this.#restartRateTimer();
+      }
+    });
+  }
+
+  #tooSlow(what: string): OtaError {
+    return new OtaError(
+      "delivery/slow-retrieval",
+      `${this.#missing(`slow retrieval, ${what}`)}. Look at the line to the broker, and who else may be behind it`,
+    );
+  }
+
+  #missing(what: string): string {
+    const { wanted } = this.#options;
+    const missing = wanted.length - this.#next + this.#outstanding.size;
+    return `${this.#options.what}: ${what}, ${missing} of ${wanted.length} blobs are missing; it goes on from there later`;
   }
 
   /** The first outcome holds. */
@@ -165,6 +211,7 @@ class BlobWindow<Blob extends WantedBlob> {
     }
     this.#outcome = outcome;
     this.#cancelTimer();
+    this.#cancelRateTimer();
     this.#options.source.release([...this.#outstanding.keys()]);
     this.#settle();
   }

@@ -21,6 +21,7 @@ import { hashFile, isFileIntact, isVersionIntact } from "./intact.ts";
 import {
   DELIVERY_IDLE_TIMEOUT_MS,
   DELIVERY_WINDOW_BLOBS,
+  DELIVERY_WINDOW_BYTES,
   FREE_SPACE_RESERVE_BYTES,
   MAX_CHUNK_BYTES,
   MAX_COMPONENT_BYTES,
@@ -239,6 +240,7 @@ function windowOptions(release: ReleaseRecord, options: DeliveryOptions) {
     clock: options.clock,
     signal: options.signal,
     windowBlobs: options.windowBlobs ?? DELIVERY_WINDOW_BLOBS,
+    windowBytes: DELIVERY_WINDOW_BYTES,
     idleTimeoutMs: options.idleTimeoutMs ?? DELIVERY_IDLE_TIMEOUT_MS,
   };
 }

@@ -40,7 +40,10 @@ export type TrustErrorCode =
 
 /** A release's bytes did not arrive as signed. Trying again later may help. */
 type DeliveryErrorCode =
+  /** Nothing came for a while. */
   | "delivery/timeout"
+  /** What came, came too slowly (Uptane's slow retrieval attack, or a line that carries nothing). */
+  | "delivery/slow-retrieval"
   | "delivery/chunk-corrupt"
   | "delivery/chunk-list-malformed"
   | "delivery/too-large"
@@ -133,6 +136,7 @@ const ATTACKS: Readonly<Partial<Record<string, string>>> = {
   "trust/bad-assignment": "wrong software installation",
   "manifest/mismatch": "wrong software installation",
   "delivery/timeout": "drop-request",
+  "delivery/slow-retrieval": "slow retrieval",
   "delivery/chunk-corrupt": "arbitrary software",
   "delivery/hash-mismatch": "arbitrary software",
   "delivery/length-mismatch": "arbitrary software",

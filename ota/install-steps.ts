@@ -19,6 +19,7 @@ export const SETTLED: Phase = { kind: "settled" };
 /** Failures that pass without another release: the broker refilled, the disk freed. */
 export const TRANSIENT_CODES: ReadonlySet<string> = new Set([
   "delivery/timeout",
+  "delivery/slow-retrieval",
   "delivery/chunk-corrupt",
   "delivery/cancelled",
   "store/disk-full",

@@ -154,11 +154,21 @@ export const RESTORE_ATTEMPTS = 3;
 /** Nesting of folders in a module's data, in levels. */
 export const MAX_DATA_DEPTH_LEVELS = 32;
 
-/** Blobs that are asked for at a time: bounds memory to this many payloads. */
-export const DELIVERY_WINDOW_BLOBS = 8;
+/** Blobs that are asked for at a time, in bytes together: bounds memory. */
+export const DELIVERY_WINDOW_BYTES = 8 * 65_536;
+
+/** The same, counted: each is a subscription, of which AWS IoT allows fifty to a connection. */
+export const DELIVERY_WINDOW_BLOBS = 32;
 
 /** How long a download waits for the next good blob, in milliseconds. */
 export const DELIVERY_IDLE_TIMEOUT_MS = 30_000;
+
+/**
+ * Slow retrieval (Uptane 2.1): less than this per second, in bytes, on average over that time, in milliseconds. A line of 9,600 baud is near
+ * the bound; what came is kept, so that it gets there as well, in several attempts.
+ */
+export const MIN_RETRIEVAL_BYTES_PER_SECOND = 512;
+export const SLOW_RETRIEVAL_WINDOW_MS = 5 * 60 * 1_000;
 
 /** Wrong payloads under one blob's name before a download gives up. */
 export const MAX_BAD_PAYLOADS = 3;

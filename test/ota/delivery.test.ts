@@ -6,7 +6,12 @@ import { SYSTEM_CLOCK } from "../../ota/clock.ts";
 import { type DeliveryOptions, type DeliveryProgress, fetchRelease } from "../../ota/delivery.ts";
 import type { Disk } from "../../ota/disk.ts";
 import { OtaError } from "../../ota/errors.ts";
-import { DELIVERY_WINDOW_BLOBS, MAX_BAD_PAYLOADS } from "../../ota/limits.ts";
+import {
+  DELIVERY_WINDOW_BLOBS,
+  DELIVERY_WINDOW_BYTES,
+  MAX_BAD_PAYLOADS,
+  MAX_CHUNK_BYTES,
+} from "../../ota/limits.ts";
 import { createNodeDisk } from "../../ota/node-disk.ts";
 import { releaseId } from "../../ota/release.ts";
 import { openStore, type Store } from "../../ota/store.ts";
@@ -108,11 +113,17 @@ for (const [what, spoil] of Object.entries(SPOILED)) {
   });
 }
 
-test("never more chunks are asked for than the window holds", async (t) => {
-  const { store } = await newStore(t);
-  const broker = new BlobBroker().add(RELEASE.blobs);
-  await fetch(store, broker, RELEASE);
-  t.is(broker.mostSubscribed, DELIVERY_WINDOW_BLOBS);
+test("never more chunks are asked for than the window holds, by their number and by their bytes", async (t) => {
+  for (const [chunkBytes, most] of [
+    [CHUNK_BYTES, DELIVERY_WINDOW_BLOBS],
+    [MAX_CHUNK_BYTES, DELIVERY_WINDOW_BYTES / MAX_CHUNK_BYTES],
+  ] as const) {
+    const { store } = await newStore(t);
+    const release = makeRelease("1.0.0", { component: randomBytes(50 * chunkBytes), chunkBytes });
+    const broker = new BlobBroker().add(release.blobs);
+    await fetch(store, broker, release);
+    t.is(broker.mostSubscribed, most);
+  }
 });
 
 test("a version that is there is not fetched again", async (t) => {
