@@ -4,12 +4,11 @@
  * are valid components that run. Anonymous memory is read every 10 ms from publishing until the release is committed; growth is its
  * peak over what the agent held at rest before. Last, twenty small updates in a row: what is left of them when the agent rests again.
  */
-import { randomFillSync } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { type MeasuredFleet, THERMO, withMeasuredFleet } from "./measured-fleet.ts";
-import { watchPeakAnonymousMiB } from "./process-memory.ts";
+import { componentOfSize } from "./padded-component.ts";
+import { bytesWritten, watchPeakAnonymousMiB } from "./process-memory.ts";
 import { atMost, type Figure, plain } from "./report.ts";
 
 const MEBIBYTE = 1024 * 1024;
@@ -19,7 +18,6 @@ const GOAL_GROWTH_MIB = 8;
 const UPDATES = 20;
 const SAMPLE_INTERVAL_MS = 10;
 const UNIT = "MiB anonymous";
-const SMALLEST_COMPONENT = fileURLToPath(new URL("../examples/thermo-c/thermo-1.0.0.wasm", import.meta.url));
 
 export async function measureInstall(note: (line: string) => void): Promise<Figure[]> {
   return withMeasuredFleet(note, async (fleet) => {
@@ -79,29 +77,4 @@ function growth(sizeMiB: number, { peakMiB, restingMiB }: PayloadFigures): Figur
 
 function at(restingMiB: number): string {
   return `at rest: ${restingMiB.toFixed(1)}`;
-}
-
-/** The C example, made as long as wanted by a custom section (core binary format, 5.5.3) of random bytes, which nothing compresses. */
-async function componentOfSize(sizeBytes: number): Promise<Uint8Array> {
-  const example = await readFile(SMALLEST_COMPONENT);
-  // Id, size in five bytes, a name of one letter.
-  const header = 1 + 5 + 2;
-  const section = sizeBytes - example.length;
-  const component = randomFillSync(Buffer.alloc(sizeBytes), example.length);
-  example.copy(component);
-  component.set([0, ...paddedLeb128(section - 6), 1, "x".charCodeAt(0)], example.length);
-  if (section < header) throw new RangeError(`the example alone is longer than ${sizeBytes} bytes`);
-  return component;
-}
-
-/** An unsigned LEB128 number in five bytes, leading zeros among them. */
-function paddedLeb128(value: number): readonly number[] {
-  return [0, 7, 14, 21, 28].map((shift) => ((value >>> shift) & 0x7f) | (shift < 28 ? 0x80 : 0));
-}
-
-/** Everything the process handed to write calls, in bytes: also on a temporary file system in memory. */
-async function bytesWritten(pid: number): Promise<number> {
-  const count = /^wchar: (\d+)$/m.exec(await readFile(`/proc/${pid}/io`, "utf8"))?.[1];
-  if (count === undefined) throw new Error(`no wchar line in /proc/${pid}/io`);
-  return Number(count);
 }

@@ -18,6 +18,10 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
     about: "anonymous memory while a 16 MiB payload is installed through Mosquitto",
     run: (await import("./install.ts")).measureInstall,
   }),
+  ota: async () => ({
+    about: "what an update costs the line and the flash, and the download's speed",
+    run: (await import("./ota.ts")).measureOta,
+  }),
   sandbox: async () => ({
     about: "the component loader's speed, size and memory, beside jco's glue and a host by hand",
     run: (await import("./sandbox.ts")).measureSandbox,

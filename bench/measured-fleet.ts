@@ -34,13 +34,18 @@ export class MeasuredFleet {
     this.#outcomes = outcomes;
   }
 
-  /** Publishes and assigns a release; resolves when the device has committed it. */
-  async install(release: ExampleRelease): Promise<void> {
+  /**
+   * Publishes and assigns a release; resolves when the device has committed it. Gives the time from `fetching` to the progress that says
+   * that all has come, in its events, in milliseconds.
+   */
+  async install(release: ExampleRelease): Promise<number> {
     const outcome = this.#outcomes.next();
     const { module, version } = await this.rig.prepare(release);
     await this.rig.sync();
     const end = await Promise.race([outcome, delay(UPDATE_TIMEOUT_MS, undefined, { ref: false })]);
-    if (end?.event === "committed" && end.module === module && end.version === version) return;
+    if (end?.event === "committed" && end.module === module && end.version === version) {
+      return this.#outcomes.downloadMs(version);
+    }
     const log = (await readFile(this.rig.agentLog, "utf8")).split("\n").slice(-20).join("\n");
     throw new Error(`${module}@${version} was not committed (${end?.event ?? "no answer"}):\n${log}`);
   }
@@ -59,7 +64,7 @@ export class MeasuredFleet {
  */
 export async function withMeasuredFleet<Result>(
   note: (line: string) => void,
-  measure: (fleet: MeasuredFleet) => Promise<Result>,
+  measure: (fleet: MeasuredFleet, brokerUrl: string) => Promise<Result>,
   environment: Readonly<Record<string, string>> = {},
 ): Promise<Result> {
   if (findTool("mosquitto") === undefined) {
@@ -82,7 +87,7 @@ export async function withMeasuredFleet<Result>(
     agentEnvironment: environment,
   });
   cleanUp.defer(() => rig.close());
-  return await measure(new MeasuredFleet(rig, outcomes));
+  return await measure(new MeasuredFleet(rig, outcomes), broker.url);
 }
 
 /** How releases end on the device. */
@@ -90,8 +95,17 @@ class Outcomes {
   static readonly #ENDS = new Set(["committed", "refused", "rolled-back", "failed"]);
   #resolve: (event: DeviceEvent) => void = () => undefined;
 
+  readonly #times = new Map<string, number>();
+
   add(event: DeviceEvent): void {
+    // The last progress stays: it is the one with all bytes.
+    this.#times.set(`${event.event} ${event.version}`, Date.parse(event.time));
     if (Outcomes.#ENDS.has(event.event)) this.#resolve(event);
+  }
+
+  downloadMs(version: string): number {
+    const at = (event: string): number => this.#times.get(`${event} ${version}`) ?? Number.NaN;
+    return at("progress") - at("fetching");
   }
 
   /** The next end that is reported. */

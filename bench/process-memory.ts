@@ -1,4 +1,4 @@
-/** A process's memory as Linux accounts it: `/proc/<pid>/smaps_rollup`. */
+/** A process's memory as Linux accounts it (`/proc/<pid>/smaps_rollup`), and what it wrote (`/proc/<pid>/io`). */
 import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -39,4 +39,11 @@ export function watchPeakAnonymousMiB(pid: number, intervalMs: number): { stop()
       return peak;
     },
   };
+}
+
+/** Everything the process handed to write calls, in bytes: also on a temporary file system in memory. */
+export async function bytesWritten(pid: number): Promise<number> {
+  const count = /^wchar: (\d+)$/m.exec(await readFile(`/proc/${pid}/io`, "utf8"))?.[1];
+  if (count === undefined) throw new Error(`no wchar line in /proc/${pid}/io`);
+  return Number(count);
 }

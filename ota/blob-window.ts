@@ -10,7 +10,14 @@ import { createHash } from "node:crypto";
 import type { BlobSource } from "./blob-source.ts";
 import type { Clock } from "./clock.ts";
 import { OtaError } from "./errors.ts";
-import { MAX_BAD_PAYLOADS, MIN_RETRIEVAL_BYTES_PER_SECOND, SLOW_RETRIEVAL_WINDOW_MS } from "./limits.ts";
+import {
+  DELIVERY_REFILL_BLOBS,
+  DELIVERY_REFILL_PART,
+  DELIVERY_TAKING_BLOBS,
+  MAX_BAD_PAYLOADS,
+  MIN_RETRIEVAL_BYTES_PER_SECOND,
+  SLOW_RETRIEVAL_WINDOW_MS,
+} from "./limits.ts";
 
 /** A blob by its name and its length in bytes. */
 export type WantedBlob = { readonly sha256: string; readonly length: number };
@@ -19,7 +26,7 @@ export type BlobWindowOptions<Blob extends WantedBlob> = {
   readonly source: BlobSource;
   /** No two with one digest. */
   readonly wanted: readonly Blob[];
-  /** Handles a blob whose bytes are right; the source is held back until it is done. */
+  /** Handles a blob whose bytes are right, few at a time: beyond that the source is held back. */
   readonly take: (blob: Blob, payload: Uint8Array) => Promise<void>;
   /** Blobs that are asked for at a time, and their bytes together; one is asked for whatever its length. */
   readonly windowBlobs: number;
@@ -54,6 +61,9 @@ class BlobWindow<Blob extends WantedBlob> {
   #cancelRateTimer: () => void = () => undefined;
   /** Bytes of the blobs that are outstanding. */
   #outstandingBytes = 0;
+  /** Taken, and not released yet. */
+  #taken: string[] = [];
+  #takenBytes = 0;
   /** Bytes of the good blobs since the rate was looked at last. */
   #goodBytes = 0;
 
@@ -120,9 +130,18 @@ class BlobWindow<Blob extends WantedBlob> {
     }
     outstanding.isTaking = true;
     this.#taking++;
+    this.#goodBytes += payload.length;
+    const isTaken = this.#take(outstanding.blob, payload);
+    if (this.#taking >= DELIVERY_TAKING_BLOBS) {
+      await isTaken;
+    }
+  }
+
+  /** Never rejects. */
+  async #take(blob: Blob, payload: Uint8Array): Promise<void> {
     try {
-      await this.#options.take(outstanding.blob, payload);
-      this.#taken(outstanding.blob);
+      await this.#options.take(blob, payload);
+      this.#noteTaken(blob);
     } catch (error) {
       this.#end({ error });
     } finally {
@@ -131,15 +150,32 @@ class BlobWindow<Blob extends WantedBlob> {
     }
   }
 
-  #taken(blob: Blob): void {
+  #noteTaken(blob: Blob): void {
     this.#outstanding.delete(blob.sha256);
     this.#outstandingBytes -= blob.length;
-    this.#goodBytes += blob.length;
+    this.#taken.push(blob.sha256);
+    this.#takenBytes += blob.length;
     if (this.#outcome === undefined) {
-      this.#options.source.release([blob.sha256]);
       this.#restartTimer();
-      this.#fill();
+      if (this.#isRefillDue()) {
+        this.#releaseTaken();
+        this.#fill();
+      }
     }
+  }
+
+  #isRefillDue(): boolean {
+    return (
+      this.#outstanding.size === 0 ||
+      this.#taken.length >= DELIVERY_REFILL_BLOBS ||
+      this.#takenBytes >= DELIVERY_REFILL_PART * this.#options.windowBytes
+    );
+  }
+
+  #releaseTaken(): void {
+    this.#options.source.release(this.#taken);
+    this.#taken = [];
+    this.#takenBytes = 0;
   }
 
   #refuse(outstanding: Outstanding<Blob>, length: number): void {
@@ -183,7 +219,11 @@ class BlobWindow<Blob extends WantedBlob> {
     this.#goodBytes = 0;
     this.#cancelRateTimer = clock.setTimer(SLOW_RETRIEVAL_WINDOW_MS, () => {
       const seconds = SLOW_RETRIEVAL_WINDOW_MS / 1_000;
-      if (this.#taking === 0 && this.#goodBytes < MIN_RETRIEVAL_BYTES_PER_SECOND * seconds) {
+      // Where the disk is what holds the source back, the broker is not to blame.
+      if (
+        this.#taking < DELIVERY_TAKING_BLOBS &&
+        this.#goodBytes < MIN_RETRIEVAL_BYTES_PER_SECOND * seconds
+      ) {
         this.#end({ error: this.#tooSlow(`${this.#goodBytes} bytes came in ${seconds} s`) });
       } else {
         this.#restartRateTimer();
@@ -212,6 +252,7 @@ class BlobWindow<Blob extends WantedBlob> {
     this.#outcome = outcome;
     this.#cancelTimer();
     this.#cancelRateTimer();
+    this.#releaseTaken();
     this.#options.source.release([...this.#outstanding.keys()]);
     this.#settle();
   }

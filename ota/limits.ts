@@ -163,6 +163,13 @@ export const DELIVERY_WINDOW_BLOBS = 32;
 /** How long a download waits for the next good blob, in milliseconds. */
 export const DELIVERY_IDLE_TIMEOUT_MS = 30_000;
 
+/** A window is refilled when so much of it has come, counted and as a part of its bytes: few requests, and the line never runs dry. */
+export const DELIVERY_REFILL_BLOBS = 8;
+export const DELIVERY_REFILL_PART = 1 / 4;
+
+/** Blobs that are being written before the source is held back. */
+export const DELIVERY_TAKING_BLOBS = 4;
+
 /**
  * Slow retrieval (Uptane 2.1): less than this per second, in bytes, on average over that time, in milliseconds. A line of 9,600 baud is near
  * the bound; what came is kept, so that it gets there as well, in several attempts.

@@ -7,7 +7,14 @@ import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import type { ExecutionContext } from "ava";
 
-export type Tool = "mosquitto" | "mosquitto_passwd" | "openssl" | "script" | "socat";
+export type Tool =
+  | "mosquitto"
+  | "mosquitto_passwd"
+  | "mosquitto_sub"
+  | "openssl"
+  | "script"
+  | "socat"
+  | "zstd";
 
 /** Debian keeps daemons in /usr/sbin, which is not in the PATH of a user who is not root. */
 const FURTHER_FOLDERS = ["/usr/sbin", "/usr/local/sbin"];
