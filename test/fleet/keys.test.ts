@@ -1,7 +1,10 @@
 /** Key files and `skerry keys`: passphrases, and roots that several people sign. */
 
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import { assignRelease } from "../../fleet/assign.ts";
 import { FleetError, type FleetErrorCode } from "../../fleet/errors.ts";
@@ -15,6 +18,7 @@ import { openRepository, type Repository, rootFile } from "../../fleet/repositor
 import { keyNamesOf } from "../../fleet/root-changes.ts";
 import { planSync } from "../../fleet/sync-plan.ts";
 import type { RepositoryName, RoleName } from "../../ota/metadata.ts";
+import { requireTool, toolPath } from "../support/tools.ts";
 import { newRepository, publish, temporaryFolder } from "./fixture.ts";
 import { type Outcome, run } from "./run-command.ts";
 
@@ -121,6 +125,35 @@ test("at a terminal a passphrase is typed twice, unseen, corrected, and asked fo
     publish(await openRepository(folder), { version: "2.0.0" }),
     code("fleet/passphrase-missing"),
   );
+});
+
+test("a terminal shows nothing of what is typed as soon as the question stands", async (t) => {
+  if (!requireTool(t, "script")) return;
+  const folder = join(await temporaryFolder(t), "fleet");
+  const skerry = fileURLToPath(new URL("../../skerry.js", import.meta.url));
+  const command = `"${process.execPath}" "${skerry}" keys init "${folder}"`;
+  const child = spawn(toolPath("script"), ["-qec", command, "/dev/null"], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const answers = new Map([
+    ["none): ", `${PASSPHRASE}\r`],
+    ["again: ", `${PASSPHRASE}\r`],
+  ]);
+  let shown = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    shown += text;
+    for (const [question, answer] of answers) {
+      if (!shown.includes(question)) continue;
+      answers.delete(question);
+      child.stdin.write(answer);
+    }
+  });
+  await once(child, "close");
+  t.is(child.exitCode, 0, shown);
+  t.regex(shown, /Created /);
+  t.notRegex(shown, /correct|horse|battery/);
+  const file = await readKeyFile(keyFile(join(folder, "keys"), "image-root"));
+  await t.notThrowsAsync(openKey(file, new Passphrases([PASSPHRASE])));
 });
 
 test("Ctrl-C while a passphrase is asked for changes nothing; so does its end", async (t) => {
