@@ -23,6 +23,7 @@ import {
   parseTargetPath,
   targetPath,
 } from "../ota/names.ts";
+import { hardwareOf, releaseCounterOf } from "../ota/release-custom.ts";
 import { targetInfo } from "../ota/sign-metadata.ts";
 import { FleetError } from "./errors.ts";
 import { withRepositoryLock } from "./lock.ts";
@@ -173,7 +174,16 @@ export function assignmentsOf(director: Targets, module: string): ModuleAssignme
  * The image repository vouches for the component, so the director's entry takes length and hash from there.
  */
 function directorTarget(component: TargetInfo, assignments: readonly Assignment[]): TargetInfo {
-  return targetInfo(component.path, component, { skerry: { assignments: assignments.map(assignmentJson) } });
+  // Uptane 2.1: release counter and hardware stand on both sides, and a device holds the one against the other.
+  const release = releaseCounterOf(component);
+  const hardware = hardwareOf(component);
+  return targetInfo(component.path, component, {
+    skerry: {
+      assignments: assignments.map(assignmentJson),
+      ...(release === undefined ? {} : { release }),
+      ...(hardware === undefined ? {} : { hardware }),
+    },
+  });
 }
 
 function findComponent(listed: ReadonlyMap<string, TargetInfo>, module: string, version: string): TargetInfo {

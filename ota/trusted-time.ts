@@ -8,7 +8,8 @@
  * - Nothing but a signature raises the mark. A clock that was wrong once leaves nothing behind.
  * - From the mark on, time passes by the monotonic clock for as long as the agent runs.
  * - The machine's clock counts if it is later than that, unless the system says that it is not synchronised, or it is further ahead than any metadata
- *   is valid: then it was set wrong.
+ *   is valid: then it was set wrong. Where nothing was ever signed with a time (a repository of other tools, an agent that runs from its sources) there is
+ *   nothing to hold it against.
  *
  * Examples, mark 2030-06-01, agent just started:
  *
@@ -48,8 +49,8 @@ export class TrustedTime {
     this.#offsetMs = markMs < this.#markMs ? offsetMs : Math.max(this.#offsetMs, offsetMs);
     this.#markMs = markMs;
     const earliestMs = this.#offsetMs + monotonicMs;
-    const isPlausible = isSynchronised !== false && wallMs <= earliestMs + MAX_CLOCK_LEAD_MS;
-    return isPlausible ? Math.max(wallMs, earliestMs) : earliestMs;
+    const isAhead = markMs > 0 && wallMs > earliestMs + MAX_CLOCK_LEAD_MS;
+    return isSynchronised !== false && !isAhead ? Math.max(wallMs, earliestMs) : earliestMs;
   }
 }
 

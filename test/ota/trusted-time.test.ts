@@ -39,6 +39,11 @@ test("a clock in 2099 is not believed, and leaves nothing behind when it is set 
   t.is(time.nowMs(MARK_MS), MARK_MS + DAY_MS);
 });
 
+test("where no time was ever signed, the clock is all there is", (t) => {
+  t.is(keeper({ wallMs: MARK_MS }).time.nowMs(0), MARK_MS);
+  t.is(keeper({ wallMs: MARK_MS, isSynchronised: false }).time.nowMs(0), 0);
+});
+
 test("a clock that is set back does not take the time back", (t) => {
   const { clock, time } = keeper({ wallMs: MARK_MS - DAY_MS });
   t.is(time.nowMs(MARK_MS), MARK_MS);

@@ -74,6 +74,8 @@ export interface SetOptions {
   readonly version?: number;
   readonly targets?: readonly TargetInfo[];
   readonly expiresMs?: Partial<Record<RoleName, number>>;
+  /** When the timestamp says that it was signed; not said unless given. */
+  readonly issuedMs?: number;
   /** Files of delegated roles that the snapshot lists, by role. */
   readonly delegated?: ReadonlyMap<string, NamedFile>;
   readonly change?: Partial<Record<RoleName, Change>>;
@@ -107,7 +109,11 @@ export async function metadataSet(roles: RepositorySigners, options: SetOptions 
   );
   const timestamp = await sign(
     "timestamp",
-    timestampJson({ ...fields("timestamp"), snapshot: { version, bytes: snapshot } }),
+    timestampJson({
+      ...fields("timestamp"),
+      ...(options.issuedMs === undefined ? {} : { issuedMs: options.issuedMs }),
+      snapshot: { version, bytes: snapshot },
+    }),
   );
   return { targets, snapshot, timestamp };
 }

@@ -11,6 +11,7 @@ import { makeRelease, type TestRelease } from "../../support/releases.ts";
 import {
   type MetadataSet,
   metadataSet,
+  NOW_MS,
   type RepositorySigners,
   repositorySigners,
   rootFile,
@@ -107,7 +108,7 @@ export class Fleet {
   ): Promise<MetadataSet> {
     this.#versions[repository] += 1;
     const version = this.#versions[repository];
-    const set = await metadataSet(this.roles[repository], { ...options, version, targets });
+    const set = await metadataSet(this.roles[repository], { issuedMs: NOW_MS, ...options, version, targets });
     this.signed[repository].set(version, set);
     return set;
   }

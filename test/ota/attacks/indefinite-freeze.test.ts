@@ -1,6 +1,7 @@
 /** Indefinite freeze: the broker goes on sending what was right once, so that nobody notices that there is something newer. */
 
 import test from "ava";
+import { NOW_MS } from "../../support/signed-repository.ts";
 import { assigned, Fleet, imageTargets, releaseOf } from "./fleet.ts";
 import { Victim } from "./victim.ts";
 
@@ -60,4 +61,16 @@ test("a device whose clock stands in 1970 is not frozen, and takes nothing that 
   victim.send("director", stale);
   await victim.refused("trust/freeze-attack", "freeze", from);
   victim.expectRunning(t, "1.1.0");
+});
+
+test("a device whose clock stands in 2099 is not locked out: it goes by the latest signed time, and by its clock once that is right", async (t) => {
+  const fleet = await Fleet.create();
+  const victim = await Victim.create(t, fleet);
+  victim.nowMs = Date.parse("2099-01-01T00:00:00Z");
+  await victim.release(releaseOf("1.1.0", 2));
+  victim.expectRunning(t, "1.1.0");
+  await victim.restart();
+  victim.nowMs = NOW_MS;
+  await victim.release(releaseOf("1.2.0", 3));
+  victim.expectRunning(t, "1.2.0");
 });

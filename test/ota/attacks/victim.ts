@@ -15,6 +15,7 @@ import { DELIVERY_IDLE_TIMEOUT_MS } from "../../../ota/limits.ts";
 import type { RepositoryName } from "../../../ota/metadata.ts";
 import { createVerifier } from "../../../ota/signature.ts";
 import { saveChange } from "../../../ota/stored-trust.ts";
+import { TrustedTime } from "../../../ota/trusted-time.ts";
 import type { BlobBroker } from "../../support/blob-broker.ts";
 import { temporaryFolder } from "../../support/folders.ts";
 import { InstallRig } from "../../support/install-rig.ts";
@@ -157,11 +158,16 @@ export class Victim {
     });
     this.rig.onReport = (report) => reports.install(report);
     const { hardware } = this.#options;
+    const time = new TrustedTime(() => ({
+      wallMs: this.nowMs,
+      monotonicMs: 0,
+      isSynchronised: undefined,
+    }));
     this.#watch = new TrustWatch({
       trusted: { image: await load("image"), director: await load("director") },
       verifier,
       device: { id: DEVICE, groups: ["default"], ...(hardware === undefined ? {} : { hardware }) },
-      now: (markMs) => Math.max(markMs, this.nowMs),
+      now: (markMs) => time.nowMs(markMs),
       graceMs: GRACE_MS,
       save: async (name, change) => {
         await saveChange(this.rig.store.trust(name), change);
