@@ -3,6 +3,7 @@
 // clone the sources, which Node runs by stripping their types. Written for any Node from 18 on, since it may be started by an older one.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
 
 const NODE_MAJOR_MINIMUM = 24;
@@ -31,7 +32,8 @@ function startOnPinnedNode() {
     stdio: "inherit",
   });
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(signal, () => child.kill(signal));
-  child.on("exit", (code) => {
-    process.exitCode = code ?? 1;
+  // As a shell has it: 128 and the signal's number for a child that a signal ended.
+  child.on("exit", (code, signal) => {
+    process.exitCode = code ?? 128 + (constants.signals[signal] ?? 0);
   });
 }

@@ -5,6 +5,7 @@
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { parseArgs } from "node:util";
+import { DEFAULT_CODE_BYTES } from "../devices/limits.ts";
 import { formatSize } from "../ota/units.ts";
 import type { ComponentDescription } from "../sandbox/component/component-type.ts";
 import { hasExport, hostInterface } from "../sandbox/imports.ts";
@@ -30,6 +31,8 @@ interface Inspection {
   /** Functions that this version of Skerry does not have, or has with other types: the component would be refused. */
   readonly misfits: readonly string[];
   readonly coreModules: readonly InspectedModule[];
+  /** WebAssembly code in all of them: what a grant's `code` bounds. */
+  readonly codeBytes: number;
   /** Sum of the memories' minima, and of their maxima if all of them have one. */
   readonly memory: { readonly minimumBytes: number; readonly maximumBytes: number | null };
   /** Tables of module.toml and of device.toml to begin with; the names in them are to be chosen. */
@@ -79,7 +82,9 @@ export async function moduleInspectCommand(argv: readonly string[], io: ModuleCo
 }
 
 async function inspect(path: string): Promise<Inspection> {
-  const { checkCoreModules, compileComponent } = await import("../sandbox/component/index.ts");
+  const { checkCoreModules, compileComponent, componentCodeBytes } = await import(
+    "../sandbox/component/index.ts"
+  );
   const { coreModules } = await import("../sandbox/component/limit-memory.ts");
   const { readComponentFile } = await import("../sandbox/strip.ts");
   const component = compileComponent(await readComponentFile(path));
@@ -96,6 +101,7 @@ async function inspect(path: string): Promise<Inspection> {
   }));
   const world = worldOf(exports);
   const memory = memoryOf(modules);
+  const codeBytes = componentCodeBytes(component);
   return {
     file: basename(path),
     sizeBytes: (await stat(path)).size,
@@ -104,8 +110,9 @@ async function inspect(path: string): Promise<Inspection> {
     exports: exports.map(({ name, functions }) => ({ name, functions })),
     misfits: misfits.map(({ message }) => message),
     coreModules: modules,
+    codeBytes,
     memory,
-    ...grantsOf(imports, exports, world, memory.minimumBytes),
+    ...grantsOf(imports, exports, world, { minimumBytes: memory.minimumBytes, codeBytes }),
   };
 }
 
@@ -143,7 +150,7 @@ function grantsOf(
   imports: ComponentDescription["imports"],
   exports: ComponentDescription["exports"],
   world: World | null,
-  minimumBytes: number,
+  { minimumBytes, codeBytes }: { readonly minimumBytes: number; readonly codeBytes: number },
 ): { manifest: string; policy: string } {
   const names = new Set(imports.map(({ name }) => hostInterface(name)));
   const lines = REQUESTS.filter(([wanted]) => [...names].some((name) => name === wanted)).map(
@@ -155,22 +162,24 @@ function grantsOf(
   const storage = keepsFiles ? ['# storage = "1MiB"    # if it keeps files, in /data'] : [];
   // Room to grow: a heap begins beyond the minimum.
   const memory = `memory = "${Math.max(1, Math.ceil((minimumBytes * 2) / 1024 ** 2))}MiB"`;
+  const isLarge = codeBytes > DEFAULT_CODE_BYTES;
+  const code = isLarge ? [`code = "${Math.ceil(codeBytes / 1024 ** 2)}MiB"`] : [];
   return {
     manifest: [`world = "${world ?? "command"}"`, "", "[request]", ...lines, memory, ...storage, ""].join(
       "\n",
     ),
-    policy: ["[[grant]]", 'module = "publisher/name"', ...lines, memory, ...storage, ""].join("\n"),
+    policy: ["[[grant]]", 'module = "publisher/name"', ...lines, memory, ...code, ...storage, ""].join("\n"),
   };
 }
 
 function textOf(inspection: Inspection): string {
-  const { file, sizeBytes, world, imports, exports, misfits, coreModules, memory, manifest, policy } =
-    inspection;
+  const { file, sizeBytes, world, imports, exports, misfits } = inspection;
+  const { coreModules, codeBytes, memory, manifest, policy } = inspection;
   const modules = coreModules.map(({ sizeBytes: bytes }) => formatSize(bytes)).join(", ");
   const maximum = memory.maximumBytes === null ? "no maximum" : `at most ${formatSize(memory.maximumBytes)}`;
   return [
     `${file}: ${formatSize(sizeBytes)}, world ${world ?? "unknown: exports neither wasi:cli/run nor skerry:module/lifecycle"}`,
-    `core modules: ${coreModules.length} (${modules})`,
+    `core modules: ${coreModules.length} (${modules}), ${formatSize(codeBytes)} of code`,
     `memory: ${formatSize(memory.minimumBytes)}, ${maximum}`,
     "",
     "imports",

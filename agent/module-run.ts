@@ -169,9 +169,14 @@ function exitCodeOf(end: ModuleEnd, stop: Stop, subject: string, io: ModuleComma
         io.stderr.write(`error: ${report(end)}\n`);
         return EXIT_TRAPPED;
       }
-      io.stderr.write(`error: ${subject}: ${end.message} (${end.code})\n`);
+      io.stderr.write(`error: ${saysWhich(end) ? "" : `${subject}: `}${end.message} (${end.code})\n`);
       return EXIT_REFUSED;
   }
+}
+
+/** A file that can't be read is named by its path already. */
+function saysWhich({ code }: Crash): boolean {
+  return code === "sandbox/component-unreadable";
 }
 
 /** Where the manifest requests storage, the folder that stands for it has the quota that it has on a device. */

@@ -67,5 +67,8 @@ export const MAX_BAUD = 4_000_000;
 /** How long a pair of pseudo-terminals may take to appear, and to go, in milliseconds. */
 export const VIRTUAL_PORT_TIMEOUT_MS = 5_000;
 
+/** How long the closing of a port may take, in milliseconds; longer than a virtual pair takes to go. */
+export const CLOSE_TIMEOUT_MS = 6_000;
+
 /** Output of the program that makes the pair, kept for an error message; in characters. */
 export const MAX_TOOL_OUTPUT_LENGTH = 4_096;

@@ -145,7 +145,7 @@ function namedEntries<Config>(
 
 function sensorConfig(reader: TableReader): SensorConfig | undefined {
   const driver = reader.choice("driver", ["hwmon", "simulated"]);
-  if (driver === undefined) return undefined;
+  if (driver === undefined) return reader.skipRest();
   return driver === "hwmon" ? hwmonConfig(reader) : simulatedConfig(reader);
 }
 
@@ -176,7 +176,7 @@ function simulatedConfig(reader: TableReader): SimulatedSensorConfig | undefined
 
 function serialConfig(reader: TableReader): SerialConfig | undefined {
   const driver = reader.choice("driver", ["port", "virtual"], "port");
-  if (driver === undefined) return undefined;
+  if (driver === undefined) return reader.skipRest();
   if (driver === "virtual") return { driver, link: reader.optionalText("link") };
   const path = reader.text("path");
   const baud = reader.number("baud", MIN_BAUD, MAX_BAUD, 9600);

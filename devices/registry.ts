@@ -3,6 +3,7 @@
  * its device is first used; only virtual serial ports are there from the start, for the program at their far end.
  */
 
+import { setTimeout as delay } from "node:timers/promises";
 import {
   DeviceError,
   type SensorErrorCode,
@@ -11,6 +12,7 @@ import {
   serialErrorCode,
 } from "./errors.ts";
 import { HWMON_FOLDER, HwmonSensor } from "./hwmon.ts";
+import { CLOSE_TIMEOUT_MS } from "./limits.ts";
 import type { DevicePolicy, SerialConfig } from "./policy.ts";
 import type { PtyPair } from "./script-pty.ts";
 import { type Reading, type Sensor, unixTimeNs } from "./sensor.ts";
@@ -114,10 +116,14 @@ export class Devices {
     return line;
   }
 
-  /** Closes the port if this module holds it, and then lets others have it. Never rejects. */
+  /**
+   * Closes the port if this module holds it, and then lets others have it; a port that does not close in its time is left to
+   * itself, and a new one made in its place. Never rejects.
+   */
   async releaseSerial(name: string, owner: ModuleDevices): Promise<void> {
     if (this.#owners.get(name) !== owner) return;
-    await this.#lines.get(name)?.close();
+    const line = this.#lines.get(name);
+    if (line !== undefined && !(await closesInTime(line))) this.#lines.delete(name);
     this.#owners.delete(name);
   }
 
@@ -235,5 +241,18 @@ function unknownDevice(kind: string, name: string): DeviceError {
 }
 
 async function closeAll(closables: Iterable<{ close(): Promise<void> }>): Promise<void> {
-  await Promise.all([...closables].map((one) => one.close()));
+  await Promise.all([...closables].map((one) => closesInTime(one)));
+}
+
+/** A driver may never come back from closing, and whoever waits for it is a module's end, or the agent's. */
+async function closesInTime(closable: { close(): Promise<void> }): Promise<boolean> {
+  const timer = new AbortController();
+  const { signal } = timer;
+  const timedOut = delay(CLOSE_TIMEOUT_MS, false, { signal }).catch(() => false);
+  const closed = closable.close().then(() => true);
+  try {
+    return await Promise.race([closed, timedOut]);
+  } finally {
+    timer.abort();
+  }
 }

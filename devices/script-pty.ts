@@ -3,10 +3,11 @@
  * joined by this process. Slower than socat, and nothing to install.
  */
 
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { symlink, unlink } from "node:fs/promises";
 import { DeviceError } from "./errors.ts";
 import { MAX_TOOL_OUTPUT_LENGTH, VIRTUAL_PORT_TIMEOUT_MS } from "./limits.ts";
+import { spawnTied } from "./tied-process.ts";
 
 /** Names the terminal, makes it a plain wire, and keeps it until the process is ended. */
 const HOLD_TERMINAL = "tty; stty raw -echo; echo ready; exec sleep 2147483647";
@@ -42,7 +43,9 @@ export async function startScriptPair(name: string, link: string | undefined): P
 }
 
 function holdTerminal(): ChildProcess {
-  return spawn("script", ["-qfc", HOLD_TERMINAL, "/dev/null"], { stdio: ["pipe", "pipe", "ignore"] });
+  return spawnTied("KILL", "script", ["-qfc", HOLD_TERMINAL, "/dev/null"], {
+    stdio: ["pipe", "pipe", "ignore"],
+  });
 }
 
 function join(from: ChildProcess, to: ChildProcess): void {

@@ -32,6 +32,11 @@ export class TableReader {
     return Object.hasOwn(this.#table, key);
   }
 
+  /** Nothing is to be said of the other keys: which of them may be there depends on what was wrong. */
+  skipRest(): undefined {
+    for (const key of Object.keys(this.#table)) this.#known.add(key);
+  }
+
   /** The value of a key, unchecked; undefined if it is absent. */
   raw(key: string): unknown {
     this.#known.add(key);

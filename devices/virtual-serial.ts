@@ -3,14 +3,14 @@
  * missing, as script-pty.ts does it). The module has one end through the same binding as a real port; the owner's program
  * opens the other.
  *
- * For development and demonstrations. socat ends with the agent, if the agent ends it: after a kill -9 it stays
- * until its ends are closed.
+ * For development and demonstrations. socat ends with the agent, after a kill -9 as well (tied-process.ts).
  */
 
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { DeviceError, errnoOf } from "./errors.ts";
 import { MAX_TOOL_OUTPUT_LENGTH, VIRTUAL_PORT_TIMEOUT_MS } from "./limits.ts";
 import { type PtyPair, startScriptPair } from "./script-pty.ts";
+import { spawnTied } from "./tied-process.ts";
 
 /** Makes a pair by what is installed; see `VirtualPortPair.start` and `startScriptPair`. */
 export async function startVirtualPair(name: string, link: string | undefined): Promise<PtyPair> {
@@ -43,7 +43,7 @@ export class VirtualPortPair implements PtyPair {
    */
   static async start(name: string, link: string | undefined): Promise<VirtualPortPair> {
     const far = link === undefined ? "pty,raw,echo=0" : `pty,raw,echo=0,link=${escapeOption(link)}`;
-    const socat = spawn("socat", ["-d", "-d", "pty,raw,echo=0", far], {
+    const socat = spawnTied("TERM", "socat", ["-d", "-d", "pty,raw,echo=0", far], {
       stdio: ["ignore", "ignore", "pipe"],
     });
     try {

@@ -70,7 +70,9 @@ export type StageErrorCode =
   | "stage/memory-exceeds-grant"
   /** Its component has more code than the policy grants it. */
   | "stage/code-exceeds-grant"
-  | "stage/unsupported";
+  | "stage/unsupported"
+  /** The agent failed while it checked, which it should not: nothing is said about the release. */
+  | "stage/internal";
 
 /** The device's own disk. */
 type StoreErrorCode =

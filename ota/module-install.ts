@@ -143,15 +143,9 @@ export class ModuleInstall {
         this.#fetching?.abort.abort();
         return;
       case "verify":
-        return this.#attempt(
-          "verified",
-          "verify-failed",
-          effect.release,
-          "stage/component-invalid",
-          async () => {
-            await runner.check(await this.#stagedModule(effect.release));
-          },
-        );
+        return this.#attempt("verified", "verify-failed", effect.release, "stage/internal", async () => {
+          await runner.check(await this.#stagedModule(effect.release));
+        });
       case "snapshot-data":
         return this.#attempt("prepared", "prepare-failed", effect.release, "store/io", () =>
           snapshotData(store.disk, data, effect.keepExisting),

@@ -15,6 +15,7 @@ import {
   MAX_SERIAL_BYTES,
   MAX_SERIAL_TIMEOUT_MS,
   MAX_UNIT_LENGTH,
+  OPENING_TIMEOUT_MS,
 } from "./limits.ts";
 import type {
   ModuleGrants,
@@ -61,6 +62,10 @@ export class HostCalls {
   readonly #openPorts = new Set<string>();
   readonly #ended = new AbortController();
   #networkCalls: NetworkCalls | undefined;
+=======
+  /** The port that is being opened: closing has to wait for it, or the module's next start finds it busy. */
+  #opening: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
 
   constructor(grants: ModuleGrants, services: ModuleServices, limits: HostCallLimits, notes: HostCallNotes) {
     const nowMs = performance.now();
@@ -104,6 +109,23 @@ export class HostCalls {
   async close(): Promise<void> {
     this.#ended.abort();
     await this.#networkCalls?.close();
+    await this.#openingEnds();
+    this.#isClosed = true;
+    await this.#closePorts();
+  }
+
+  /** Or its time is over: it is closed then as soon as it is open. */
+  async #openingEnds(): Promise<void> {
+    const timer = new AbortController();
+    const { signal } = timer;
+    await Promise.race([
+      this.#opening,
+      delay(OPENING_TIMEOUT_MS, undefined, { signal }).catch(() => undefined),
+    ]);
+    timer.abort();
+  }
+
+  async #closePorts(): Promise<void> {
     for (const name of this.#openPorts) {
       this.#openPorts.delete(name);
       await this.#services.closeSerial(name).catch((error: unknown) => {
@@ -174,12 +196,15 @@ export class HostCalls {
     if (this.#openPorts.has(name) || this.#openPorts.size >= MAX_OPEN_HANDLES) {
       return refusal("busy");
     }
-    const outcome = await this.#services.openSerial(name);
-    if (outcome.tag === "ok") {
-      this.#openPorts.add(name);
-      if (this.#ended.signal.aborted) {
-        await this.close();
-      }
+    const opened = this.#services.openSerial(name);
+    this.#opening = opened.then(
+      ({ tag }) => tag === "ok" && this.#openPorts.add(name),
+      () => undefined,
+    );
+    const outcome = await opened;
+    await this.#opening;
+    if (this.#isClosed) {
+      await this.#closePorts();
     }
     return done(outcome);
   }

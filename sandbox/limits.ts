@@ -70,6 +70,9 @@ export const MAX_SERIAL_BYTES = 4096;
 /** Longest wait of one serial read, in milliseconds (stated in wit/deps/skerry-device/serial.wit). */
 export const MAX_SERIAL_TIMEOUT_MS = 10_000;
 
+/** How long the end of a module waits for a port that is still being opened for it, in milliseconds. */
+export const OPENING_TIMEOUT_MS = 2_000;
+
 /** One read of standard input by a module that is run by hand, in bytes. */
 export const MAX_STDIN_BYTES = 4096;
 

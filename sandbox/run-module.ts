@@ -99,7 +99,7 @@ async function readComponent(path: string): Promise<Uint8Array> {
     if (error instanceof ComponentError) {
       throw error;
     }
-    throw new SandboxError("sandbox/component-unreadable", `can't read ${path}: ${messageOf(error)}`, {
+    throw new SandboxError("sandbox/component-unreadable", `can't read ${path}: ${systemReason(error)}`, {
       cause: error,
     });
   }
@@ -187,6 +187,11 @@ function failed(code: SandboxErrorCode, message: string): ModuleEnd & { readonly
 
 function cut(text: string): string {
   return text.slice(0, MAX_REPORT_LENGTH);
+}
+
+/** "no such file or directory", without the code and the path that Node puts around it. */
+function systemReason(error: unknown): string {
+  return messageOf(error).replace(/^[A-Z]+: (.*), [a-z]+(?: '.*')?$/, "$1");
 }
 
 function messageOf(error: unknown): string {

@@ -4,6 +4,7 @@
  * Component Model, Explainer.md "Instance Definitions" (`core:instance`) and "Alias Definitions".
  */
 
+import { withArticle } from "./article.ts";
 import type { CoreInstanceDefinition, CoreModule, CoreSort } from "./ast.ts";
 import { ComponentError } from "./errors.ts";
 import { at, type ComponentScope, type CoreInstanceValue } from "./scope.ts";
@@ -44,7 +45,7 @@ export function instantiateCore(
 /** The core index space of a sort; core modules, types and instances are no exports of a core instance. */
 export function coreSpace(sort: CoreSort, scope: ComponentScope): unknown[] {
   if (sort === "type" || sort === "module" || sort === "instance") {
-    throw new ComponentError("component/unsupported", `a core instance can't export a ${sort}`);
+    throw new ComponentError("component/unsupported", `a core instance can't export ${withArticle(sort)}`);
   }
   return scope.core[sort];
 }

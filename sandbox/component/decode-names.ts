@@ -4,6 +4,7 @@
  * Component Model, Binary.md: "Instance Definitions" (sorts), "Alias Definitions", "Import and Export Definitions".
  */
 
+import { withArticle } from "./article.ts";
 import type { Alias, ComponentSort, CoreSort, ExternName, NameAttribute, Sort, SortIndex } from "./ast.ts";
 import type { ByteReader } from "./reader.ts";
 
@@ -50,7 +51,7 @@ function readSort(reader: ByteReader): Sort {
 export function readSortIndex(reader: ByteReader): SortIndex {
   const sort = readSort(reader);
   if (sort === "value") throw reader.unsupported("values");
-  return { sort, index: reader.u32(`a ${sort} index`) };
+  return { sort, index: reader.u32(`${sort} index`) };
 }
 
 /** `nameattributes`: two equivalent short forms, and one with attributes. */
@@ -96,12 +97,13 @@ export function readAlias(reader: ByteReader): Alias {
       return { kind: "core-export", sort: coreSort, instance, name: reader.name("a core export name") };
     }
     case 0x02:
-      if (!outerAliasSorts.has(sort)) throw reader.malformed(`an outer alias cannot reach a ${sort}`);
+      if (!outerAliasSorts.has(sort))
+        throw reader.malformed(`an outer alias cannot reach ${withArticle(sort)}`);
       return {
         kind: "outer",
         sort,
         count: reader.u32("a scope count"),
-        index: reader.u32(`a ${sort} index`),
+        index: reader.u32(`${sort} index`),
       };
     default:
       throw reader.unknownByte(target, "alias target");

@@ -7,6 +7,7 @@
  */
 
 import type { FunctionType } from "./abi/types.ts";
+import { withArticle } from "./article.ts";
 import type { ExternName, ExternType } from "./ast.ts";
 import type { HostFunction } from "./canon-lift.ts";
 import { ComponentError } from "./errors.ts";
@@ -82,7 +83,7 @@ export function hostImport(name: ExternName, type: ExternType, scope: TypeScope,
 function unsupportedImport(name: string, kind: string): ComponentError {
   return new ComponentError(
     "component/unsupported",
-    `the import ${name} is a ${kind}; the host supplies functions, resources and interfaces`,
+    `the import ${name} is ${withArticle(kind)}; the host supplies functions, resources and interfaces`,
   );
 }
 

@@ -5,6 +5,7 @@
  */
 
 import { type FunctionType, member, type ValueType } from "./abi/types.ts";
+import { withArticle } from "./article.ts";
 import type { FunctionTypeDefinition, TypeDefinition, ValueTypeDefinition, ValueTypeRef } from "./ast.ts";
 import { ComponentError } from "./errors.ts";
 import type { ResourceType } from "./handles.ts";
@@ -105,6 +106,6 @@ function typeAt<Kind extends keyof TypeOfKind>(
   if (found.kind === kind) return (found as { readonly type: unknown }).type as TypeOfKind[Kind];
   throw new ComponentError(
     "component/invalid",
-    `type ${index} has to be a ${kind} type, it is a ${found.kind} type`,
+    `type ${index} has to be ${withArticle(kind)} type, it is ${withArticle(found.kind)} type`,
   );
 }

@@ -6,6 +6,7 @@
  */
 
 import type { FunctionType, ValueType } from "./abi/types.ts";
+import { withArticle } from "./article.ts";
 import type { ComponentDefinition, CoreModule, Declaration, Sort } from "./ast.ts";
 import type { ComponentFunction, CoreFunction } from "./canon-lift.ts";
 import type { ComponentInstance } from "./component-instance.ts";
@@ -100,7 +101,10 @@ export class ComponentScope implements TypeScope {
       case "core-module":
         return this.coreModules;
       default:
-        throw new ComponentError("component/unsupported", `a ${sort} can't be imported or exported`);
+        throw new ComponentError(
+          "component/unsupported",
+          `${withArticle(sort)} can't be imported or exported`,
+        );
     }
   }
 }

@@ -118,6 +118,16 @@ const mistakes: readonly (readonly [what: string, toml: string, problem: RegExp]
     '[sensor.a]\ndriver = "simulated"\namplitud = 1',
     /^sensor\.a\.amplitud: unknown key; known here: .*amplitude/,
   ],
+  [
+    "a misspelt driver, and nothing of the keys that belong to it",
+    '[sensor.a]\ndriver = "simulatd"\nstart = 20\nunit = "Cel"',
+    /^sensor\.a\.driver: must be one of "hwmon", "simulated"/,
+  ],
+  [
+    "a misspelt driver of a port",
+    '[serial.a]\ndriver = "virtul"\nlink = "x"',
+    /^serial\.a\.driver: must be one of "port", "virtual"/,
+  ],
   ["a name in capitals", '[sensor.A]\ndriver = "simulated"', /^sensor\.A: the name must be/],
   [
     "a number that is not finite",

@@ -1,6 +1,9 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { access, mkdtemp, readlink, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import { DeviceError } from "../../devices/errors.ts";
 import { startScriptPair } from "../../devices/script-pty.ts";
@@ -208,6 +211,43 @@ test("a pair puts a link to its far end and takes it away", async (t) => {
   await pair.close();
   await t.throwsAsync(access(link), { code: "ENOENT" });
 });
+
+for (const [tool, maker] of [
+  ["socat", "VirtualPortPair.start"],
+  ["script", "startScriptPair"],
+] as const) {
+  test(`a pair made by ${tool} goes with the process that made it, killed or not`, async (t) => {
+    if (!requireTool(t, tool, "setpriv")) return;
+    const folder = new URL("../../devices/", import.meta.url);
+    const program = `
+      const { VirtualPortPair } = await import("${new URL("virtual-serial.ts", folder)}");
+      const { startScriptPair } = await import("${new URL("script-pty.ts", folder)}");
+      const { nearPath, farPath } = await ${maker}("test", undefined);
+      console.log(nearPath + " " + farPath);
+      setInterval(() => {}, 1000);`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    t.teardown(() => child.kill("SIGKILL"));
+    const [output] = await once(child.stdout, "data");
+    const paths = String(output).trim().split(" ");
+    for (const path of paths) await t.notThrowsAsync(access(path));
+    child.kill("SIGKILL");
+    // The kernel takes the terminal away when the last process that holds it is gone.
+    for (const path of paths) await untilGone(path);
+  });
+}
+
+async function untilGone(path: string): Promise<void> {
+  for (;;) {
+    try {
+      await access(path);
+    } catch {
+      return;
+    }
+    await setTimeout(20);
+  }
+}
 
 test("a pair that socat can't make is an error with socat's reason", async (t) => {
   if (!requireTool(t, "socat")) return;

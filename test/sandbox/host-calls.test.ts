@@ -135,7 +135,8 @@ test("a port that the module left open is closed when it ends", async (t) => {
   t.deepEqual(calls.at(-1), ["closeSerial", "modbus0"]);
 });
 
-test("a port that opens only after the module's end is closed again", async (t) => {
+/** A port that opens when it is told to. */
+function slowPort() {
   const opened = Promise.withResolvers<void>();
   const closed: string[] = [];
   const { hostCalls, ask } = watched({
@@ -147,9 +148,26 @@ test("a port that opens only after the module's end is closed again", async (t) 
       closed.push(name);
     },
   });
+  return { hostCalls, ask, closed, open: () => opened.resolve() };
+}
+
+test("the module's end waits for a port that is being opened, so that its next start finds it free", async (t) => {
+  const { hostCalls, ask, closed, open } = slowPort();
+  const asked = ask({ call: "open-serial", name: "modbus0" });
+  const ended = hostCalls.close();
+  open();
+  await ended;
+  t.deepEqual(closed, ["modbus0"]);
+  await asked;
+  t.deepEqual(closed, ["modbus0"]);
+});
+
+test("a port that opens only long after the module's end is closed again", async (t) => {
+  const { hostCalls, ask, closed, open } = slowPort();
   const asked = ask({ call: "open-serial", name: "modbus0" });
   await hostCalls.close();
-  opened.resolve();
+  t.deepEqual(closed, []);
+  open();
   await asked;
   t.deepEqual(closed, ["modbus0"]);
 });

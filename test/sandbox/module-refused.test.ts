@@ -1,17 +1,8 @@
 /** What is refused when a module starts, each with its code, before a line of it runs. */
 
-import { mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import test from "ava";
-import { commandText, componentFile, reactorText } from "../support/modules.ts";
+import { commandText, componentFile, fileOfBytes, reactorText } from "../support/modules.ts";
 import { type StartOptions, startRecorded } from "../support/run-module.ts";
-
-async function fileOf(bytes: Uint8Array): Promise<string> {
-  const path = join(await mkdtemp(join(tmpdir(), "skerry-module-")), "component.wasm");
-  await writeFile(path, bytes);
-  return path;
-}
 
 const preambleOfModule = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 const preambleOfComponent = Uint8Array.of(0, 0x61, 0x73, 0x6d, 0x0d, 0, 1, 0);
@@ -27,25 +18,25 @@ const refused: Readonly<
   "an empty file": {
     code: "sandbox/component-refused",
     names: /component\//,
-    options: async () => ({ componentPath: await fileOf(new Uint8Array(0)) }),
+    options: async () => ({ componentPath: await fileOfBytes(new Uint8Array(0)) }),
   },
   "random bytes": {
     code: "sandbox/component-refused",
     names: /component\/not-a-component/,
     options: async () => ({
-      componentPath: await fileOf(Buffer.from("this is no component, whatever it says")),
+      componentPath: await fileOfBytes(Buffer.from("this is no component, whatever it says")),
     }),
   },
   "a core module": {
     code: "sandbox/component-refused",
     names: /component\/not-a-component/,
-    options: async () => ({ componentPath: await fileOf(preambleOfModule) }),
+    options: async () => ({ componentPath: await fileOfBytes(preambleOfModule) }),
   },
   "a section that claims four billion bytes": {
     code: "sandbox/component-refused",
     names: /component\/malformed/,
     options: async () => ({
-      componentPath: await fileOf(
+      componentPath: await fileOfBytes(
         Uint8Array.of(...preambleOfComponent, ...[0x07, 0xff, 0xff, 0xff, 0xff, 0x0f, 0x00]),
       ),
     }),
@@ -53,7 +44,7 @@ const refused: Readonly<
   "a component without anything": {
     code: "sandbox/export-missing",
     names: /wasi:cli\/run/,
-    options: async () => ({ componentPath: await fileOf(preambleOfComponent) }),
+    options: async () => ({ componentPath: await fileOfBytes(preambleOfComponent) }),
   },
   "a reactor that should be a command": {
     code: "sandbox/export-missing",

@@ -7,7 +7,8 @@
  * reads it, drops it; answers as `$publish` does) and `$open-sensor` (and keeps it). Memory 0 to 1023 is theirs; it holds "hello\n" at 64.
  */
 
-import { mkdtemp, writeFile } from "node:fs/promises";
+import { mkdtempSync, rmSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { componentFromText } from "./wat.ts";
@@ -216,10 +217,23 @@ function component(parts: GuestParts, coreFunctions: string, lifted: string): st
   ${lifted})`;
 }
 
-/** The component's file, in a temporary folder. */
+/** The component's file, in a temporary folder that is gone with this process. */
 export async function componentFile(text: string): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "skerry-module-"));
-  const path = join(folder, "component.wasm");
-  await writeFile(path, await componentFromText(text));
+  return fileOfBytes(await componentFromText(text));
+}
+
+/** These bytes as a file; the same. */
+export async function fileOfBytes(bytes: Uint8Array): Promise<string> {
+  if (folder === undefined) {
+    const made = mkdtempSync(join(tmpdir(), "skerry-module-"));
+    process.once("exit", () => rmSync(made, { recursive: true, force: true }));
+    folder = made;
+  }
+  files += 1;
+  const path = join(folder, `component-${files}.wasm`);
+  await writeFile(path, bytes);
   return path;
 }
+
+let folder: string | undefined;
+let files = 0;

@@ -13,6 +13,7 @@ export type Tool =
   | "mosquitto_sub"
   | "openssl"
   | "script"
+  | "setpriv"
   | "socat"
   | "zstd";
 

@@ -5,6 +5,7 @@
  * Definitions". Nested namespaces and projections are not accepted; versions are semver 2.0.0 or canonical ones.
  */
 
+import { withArticle } from "../article.ts";
 import type { ExternName } from "../ast.ts";
 import type { Extern, FunctionType, ResourceType, ValueType } from "./static-types.ts";
 import { violation } from "./violation.ts";
@@ -126,7 +127,8 @@ export function nameResource(name: ExternName, extern: Extern, scope: NameScope)
 
 function checkAnnotation(name: string, parsed: ParsedName, extern: Extern, scope: NameScope): void {
   if (parsed.kind === "label" || parsed.kind === "interface") return;
-  if (extern.sort !== "func") throw violation(`"${name}" is a ${extern.sort}, but its name is a function's`);
+  if (extern.sort !== "func")
+    throw violation(`"${name}" is ${withArticle(extern.sort)}, but its name is a function's`);
   switch (parsed.kind) {
     case "constructor":
       expectResource(name, parsed.resource, constructedResource(name, extern.type), scope);
@@ -183,7 +185,7 @@ function checkImplements(name: string, implemented: string, parsed: ParsedName, 
     throw violation(`"${name}" implements "${implemented}", which is not an interface`);
   }
   if (extern.sort !== "instance")
-    throw violation(`"${name}" is a ${extern.sort}; only instances implement interfaces`);
+    throw violation(`"${name}" is ${withArticle(extern.sort)}; only instances implement interfaces`);
   if (parsed.kind !== "label")
     throw violation(`"${name}" is no plain name, so it cannot implement an interface`);
 }

@@ -4,6 +4,7 @@
  * Component Model, Binary.md "Alias Definitions", and of alias declarators in "Type Definitions".
  */
 
+import { withArticle } from "../article.ts";
 import type { Alias, CoreSort, Sort } from "../ast.ts";
 import { at, outerScope, type Scope } from "./scope.ts";
 import { freeResources } from "./substitute.ts";
@@ -29,21 +30,25 @@ export function validateAlias(alias: Alias, scope: Scope): void {
 function refuseInType(alias: Alias): void {
   const allowed: readonly Sort[] = alias.kind === "outer" ? ["type", "core-type"] : ["type", "instance"];
   if (alias.kind === "core-export" || !allowed.includes(alias.sort)) {
-    throw violation(`an alias inside a type may only refer to types or instances, not to a ${alias.sort}`);
+    throw violation(
+      `an alias inside a type may only refer to types or instances, not to ${withArticle(alias.sort)}`,
+    );
   }
 }
 
 function aliasExport(sort: Sort, instance: number, name: string, scope: Scope): void {
   const extern = at(scope.instances, instance, "instance").exports.get(name);
   if (extern === undefined) throw violation(`instance ${instance} has no export named "${name}"`);
-  if (extern.sort !== sort) throw violation(`export "${name}" of instance ${instance} is not a ${sort}`);
+  if (extern.sort !== sort)
+    throw violation(`export "${name}" of instance ${instance} is not ${withArticle(sort)}`);
   scope.add(extern);
 }
 
 function aliasCoreExport(sort: CoreSort, instance: number, name: string, scope: Scope): void {
   const extern = at(scope.coreInstances, instance, "core instance").get(name);
   if (extern === undefined) throw violation(`core instance ${instance} has no export named "${name}"`);
-  if (extern.kind !== sort) throw violation(`export "${name}" of core instance ${instance} is not a ${sort}`);
+  if (extern.kind !== sort)
+    throw violation(`export "${name}" of core instance ${instance} is not ${withArticle(sort)}`);
   scope.addCore(extern);
 }
 
@@ -71,6 +76,6 @@ function aliasOuter(sort: Sort, count: number, index: number, scope: Scope): voi
       return;
     }
     default:
-      throw violation(`an outer alias cannot reach a ${sort}`);
+      throw violation(`an outer alias cannot reach ${withArticle(sort)}`);
   }
 }

@@ -4,6 +4,7 @@
  * Component Model, Binary.md "Instance Definitions" (`core:instance`) and "Type Definitions" (`core:type`).
  */
 
+import { withArticle } from "../article.ts";
 import type {
   CoreExternType,
   CoreExternTypeRef,
@@ -176,6 +177,6 @@ function coreExternAt(sort: CoreSort, index: number, scope: Scope): CoreExternTy
     case "tag":
       return { kind: "tag", type: at(scope.coreTags, index, "core tag") };
     default:
-      throw violation(`a core instance cannot export a ${sort}`);
+      throw violation(`a core instance cannot export ${withArticle(sort)}`);
   }
 }

@@ -4,6 +4,7 @@
  * Component Model, Binary.md "Instance Definitions", Explainer.md "Type Checking".
  */
 
+import { withArticle } from "../article.ts";
 import type { InstanceDefinition, SortIndex } from "../ast.ts";
 import { declareName, newNameScope } from "./extern-names.ts";
 import { levelsAbove } from "./layout.ts";
@@ -37,7 +38,7 @@ function externAt(item: SortIndex, scope: Scope): Extern {
     case "component":
       return { sort, type: at(scope.components, index, "component") };
     default:
-      throw violation(`a ${sort} cannot be passed or exported by a component`);
+      throw violation(`${withArticle(sort)} cannot be passed or exported by a component`);
   }
 }
 

@@ -4,6 +4,7 @@
  * Component Model, Binary.md "Type Definitions".
  */
 
+import { withArticle } from "../article.ts";
 import type {
   ComponentTypeDefinition,
   Declaration,
@@ -247,7 +248,7 @@ export function resolveExternType(type: ExternType, scope: Scope, name: string):
     const instance = freshInstance(found, scope.steps);
     return { extern: { sort: "instance", type: instance.type }, fresh: instance.fresh };
   }
-  throw violation(`type index ${type.type} is not the type of a ${type.kind}`);
+  throw violation(`type index ${type.type} is not the type of ${withArticle(type.kind)}`);
 }
 
 /** `(eq i)` gives a type a further name; `(sub resource)` stands for a resource that is yet unknown. */
