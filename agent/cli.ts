@@ -76,6 +76,12 @@ export async function runAgentCommand(
     return error instanceof AgentError && error.code.startsWith("config/") ? 2 : 1;
   }
   if (options.check) {
+    try {
+      await checkRoots(config);
+    } catch (error) {
+      reportFailure(error, options.json, log, io);
+      return 1;
+    }
     io.stdout.write(`${options.config}: ok (device ${config.deviceId} of fleet ${config.fleet})\n`);
     return 0;
   }
@@ -86,6 +92,15 @@ export async function runAgentCommand(
     reportFailure(error, options.json, log, io);
     return 1;
   }
+}
+
+/** What an agent would not start with, and no configuration's line is to blame for. */
+async function checkRoots({ trust }: AgentConfig): Promise<void> {
+  const { checkProvisionedRoot } = await import("./provisioned-root.ts");
+  const { createVerifier } = await import("../ota/signature.ts");
+  const verifier = await createVerifier();
+  await checkProvisionedRoot("image", trust.imageRootFile, verifier);
+  await checkProvisionedRoot("director", trust.directorRootFile, verifier);
 }
 
 async function runUntilStopped(config: AgentConfig, log: Log, parts: AgentCommandParts): Promise<void> {

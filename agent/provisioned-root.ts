@@ -2,7 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { OtaError } from "../ota/errors.ts";
-import type { LoadedRepository } from "../ota/load-trusted.ts";
+import { type LoadedRepository, loadTrustedRepository } from "../ota/load-trusted.ts";
 import type { RepositoryName } from "../ota/metadata.ts";
 import type { SignatureVerifier } from "../ota/signature.ts";
 import type { Store } from "../ota/store.ts";
@@ -23,10 +23,28 @@ export async function loadTrusted(
   try {
     return await loadStored(store.trust(repository), repository, provisionedRoot, verifier);
   } catch (error) {
-    if (!(error instanceof OtaError) || error.code.startsWith("store/")) throw error;
-    const message = `${rootFile} is no root to trust (${error.message}): copy 1.root.json from the operator's repository again`;
-    throw new OtaError(error.code, message, { cause: error });
+    throw namingFile(error, rootFile);
   }
+}
+
+/** Whether the provisioned root can be trusted at all, without looking at what is stored. Throws as `loadTrusted` does. */
+export async function checkProvisionedRoot(
+  repository: RepositoryName,
+  rootFile: string,
+  verifier: SignatureVerifier,
+): Promise<void> {
+  const provisionedRoot = await readFile(rootFile);
+  try {
+    loadTrustedRepository(repository, provisionedRoot, {}, verifier);
+  } catch (error) {
+    throw namingFile(error, rootFile);
+  }
+}
+
+function namingFile(error: unknown, rootFile: string): unknown {
+  if (!(error instanceof OtaError) || error.code.startsWith("store/")) return error;
+  const message = `${rootFile} is no root to trust (${error.message}): copy 1.root.json from the operator's repository again`;
+  return new OtaError(error.code, message, { cause: error });
 }
 
 /** What to report of a root that was provisioned in place of another. */

@@ -1,9 +1,10 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { type AgentCommandParts, type AgentHooks, runAgentCommand } from "../../agent/cli.ts";
 import { createLog } from "../../agent/log.ts";
+import { repositorySigners, rootFile } from "../support/signed-repository.ts";
 
 const CONFIG = `fleet = "demo"
 id = "pi-01"
@@ -11,14 +12,14 @@ state_dir = "state"
 [broker]
 url = "mqtt://127.0.0.1"
 [trust]
-image_root = "root.json"
-director_root = "root.json"
+image_root = "image.json"
+director_root = "director.json"
 `;
 
 async function makeConfig(t: ExecutionContext, text = CONFIG): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "skerry-cli-"));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
-  await writeFile(join(folder, "root.json"), "{}");
+  for (const name of ["image.json", "director.json"]) await writeFile(join(folder, name), "{}");
   await writeFile(join(folder, "device.toml"), text);
   return join(folder, "device.toml");
 }
@@ -65,10 +66,21 @@ test("runs until the signal, stops the agent, exits 0", async (t) => {
 });
 
 test("--check reads the configuration and starts nothing", async (t) => {
-  const { code, stdout, steps } = await command(["--check", "--config", await makeConfig(t)]);
+  const config = await makeConfig(t);
+  for (const repository of ["image", "director"] as const) {
+    const root = await rootFile(await repositorySigners(repository));
+    await writeFile(join(dirname(config), `${repository}.json`), root);
+  }
+  const { code, stdout, steps } = await command(["--check", "--config", config]);
   t.is(code, 0);
   t.deepEqual(steps, []);
   t.regex(stdout, /device\.toml: ok \(device pi-01 of fleet demo\)/);
+});
+
+test("--check: a root that is none is named, exit 1", async (t) => {
+  const { code, stderr } = await command(["--check", "--config", await makeConfig(t)]);
+  t.is(code, 1);
+  t.regex(stderr, /image\.json is no root to trust .*copy 1\.root\.json .*\(trust\/malformed\)/);
 });
 
 test("a mistake in the configuration: its line, exit 2, nothing started", async (t) => {
