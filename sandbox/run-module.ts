@@ -56,7 +56,7 @@ export async function loadModule(session: ModuleSession, start: WorkerStart): Pr
     return wanted === undefined ? undefined : interfaces[wanted];
   });
   const limits = { maxMemoryBytes: start.memoryBytes, maxTableElements: MAX_TABLE_ELEMENTS };
-  const instance = withinLimits(start, () => instantiate(component, lookup, limits));
+  const instance = withinLimits(() => instantiate(component, lookup, limits));
   const firstBytes = instance.memoryBytes();
   session.watchMemory(() => {
     const bytes = instance.memoryBytes();
@@ -80,12 +80,12 @@ async function loadComponent(start: WorkerStart): Promise<Component> {
 }
 
 /** What is decoded is within the loader's own limits: what exceeds one now are memories or tables. */
-function withinLimits<Result>(start: WorkerStart, instantiate: () => Result): Result {
+function withinLimits<Result>(instantiate: () => Result): Result {
   try {
     return instantiate();
   } catch (error) {
     if (error instanceof ComponentError && error.code === "component/limit-exceeded") {
-      throw new SandboxError("limit/memory", `${start.name}: ${error.message}`, { cause: error });
+      throw new SandboxError("limit/memory", error.message, { cause: error });
     }
     throw error;
   }

@@ -13,14 +13,30 @@ export function keepLongStacks(): void {
   Error.stackTraceLimit = MAX_STACK_FRAMES;
 }
 
-/** `main (wasm-function[36]:0x2062)` per line; empty if no guest was involved. */
+/** The `unreachable` by which the loader traps for the guest (component/traps.ts): a module of 32 bytes, without names. */
+const RAISED_TRAP = "wasm-function[0]:0x1e";
+
+/** `main (wasm-function[36]:0x2062)` per line, a frame that comes several times on end once; empty if no guest was involved. */
 export function wasmStack(stack: string): string {
-  return stack
+  const frames = stack
     .split("\n")
     .map((line) => FRAME.exec(line))
     .filter((found) => found !== null)
-    .map(([, name, place]) => (name === undefined ? place : `${printable(name)} (${place})`))
-    .join("\n");
+    .map(([, name, place = ""]) => (name === undefined ? place : `${printable(name)} (${place})`));
+  if (frames[0] === RAISED_TRAP) frames.shift();
+  return withoutRepetition(frames).join("\n");
+}
+
+function withoutRepetition(frames: readonly string[]): string[] {
+  const lines: string[] = [];
+  for (let index = 0; index < frames.length; ) {
+    let next = index + 1;
+    while (next < frames.length && frames[next] === frames[index]) next += 1;
+    const times = next - index;
+    lines.push(times === 1 ? `${frames[index]}` : `${frames[index]}, ${times} times`);
+    index = next;
+  }
+  return lines;
 }
 
 /** Names come from the module and end in logs and terminals. */

@@ -48,13 +48,13 @@ export class CoreLimitPlan {
     const memories = shareOut(
       modules.flatMap((module) => module.memories),
       pages,
-      "linear memory",
+      "of linear memory",
       (pages) => formatSize(pages * PAGE_BYTES),
     );
     const tables = shareOut(
       modules.flatMap((module) => module.tables.map((table) => table.limits)),
       elements,
-      "tables",
+      "of its tables",
       (size) => `${size} elements`,
     );
     this.#modules = new Map(
@@ -104,7 +104,7 @@ function shareOut(
   if (left < 0) {
     throw new ComponentError(
       "component/limit-exceeded",
-      `the component needs at least ${format(budget - left)} of ${what} and may have ${format(budget)}; grant more or build it for less`,
+      `the component needs at least ${format(budget - left)} ${what} and may have ${format(budget)}; grant more or build it for less`,
     );
   }
   const maxima = limits.map((one) => one.minimum);
