@@ -62,7 +62,6 @@ export class HostCalls {
   readonly #openPorts = new Set<string>();
   readonly #ended = new AbortController();
   #networkCalls: NetworkCalls | undefined;
-=======
   /** The port that is being opened: closing has to wait for it, or the module's next start finds it busy. */
   #opening: Promise<unknown> = Promise.resolve();
   #isClosed = false;
