@@ -69,8 +69,16 @@ function builtMs(): number {
 const addonBeside: Plugin = {
   name: "addon-beside",
   setup(builder) {
+    // A CommonJS package that is imported dynamically would have a default export alone once it is a chunk.
+    builder.onResolve({ filter: /^serialport$/ }, ({ path, namespace }) =>
+      namespace === "addon-beside" ? undefined : { path, namespace: "addon-beside" },
+    );
+    builder.onLoad({ filter: /^serialport$/, namespace: "addon-beside" }, () => ({
+      contents: 'export { SerialPort } from "serialport";',
+      resolveDir: root,
+    }));
     builder.onResolve({ filter: /^node-gyp-build$/ }, ({ path }) => ({ path, namespace: "addon-beside" }));
-    builder.onLoad({ filter: /.*/, namespace: "addon-beside" }, () => ({
+    builder.onLoad({ filter: /^node-gyp-build$/, namespace: "addon-beside" }, () => ({
       contents: 'module.exports = () => require("./serialport.node");',
       loader: "js",
     }));
