@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { DEFAULT_CODE_BYTES } from "../devices/limits.ts";
 import { formatSize } from "../ota/units.ts";
 import type { ComponentDescription } from "../sandbox/component/component-type.ts";
-import { hasExport, hostInterface } from "../sandbox/imports.ts";
+import { hasExport, hostInterface, isNetworkInterface } from "../sandbox/imports.ts";
 import type { World } from "../sandbox/module-spec.ts";
 import { messageOf } from "./errors.ts";
 import type { ModuleCommandIo } from "./module-command.ts";
@@ -125,7 +125,7 @@ function worldOf(exports: ComponentDescription["exports"]): World | null {
 function supplyOf(name: string): InspectedImport["supply"] {
   const wanted = hostInterface(name);
   if (wanted === undefined) return "unknown";
-  return wanted.startsWith("wasi:") ? "always" : "grant";
+  return wanted.startsWith("wasi:") && !isNetworkInterface(wanted) ? "always" : "grant";
 }
 
 function memoryOf(modules: readonly InspectedModule[]): Inspection["memory"] {
@@ -146,6 +146,22 @@ const REQUESTS: readonly (readonly [wanted: string, line: string])[] = [
   ["skerry:module/messaging", 'publish = ["telemetry/#"]'],
 ];
 
+/** A key stands in a table once: the first of these that is imported. The last is for what was brought along unasked. */
+const NETWORK_REQUESTS: readonly (readonly [wanted: string, line: string])[] = [
+  ["wasi:http/outgoing-handler", 'network = ["api.example.org:443"]'],
+  [
+    "wasi:sockets/tcp-create-socket",
+    'network = ["plc.example.org:502"]    # and listen = ["*:8080"] if it serves',
+  ],
+  ["wasi:sockets/udp-create-socket", 'network = ["10.0.0.5:5683/udp"]'],
+  ["wasi:", "network = []"],
+];
+
+function networkLine(names: readonly (string | undefined)[]): string[] {
+  const found = NETWORK_REQUESTS.find(([wanted]) => names.some((name) => name?.startsWith(wanted)));
+  return found === undefined ? [] : [found[1]];
+}
+
 function grantsOf(
   imports: ComponentDescription["imports"],
   exports: ComponentDescription["exports"],
@@ -156,6 +172,7 @@ function grantsOf(
   const lines = REQUESTS.filter(([wanted]) => [...names].some((name) => name === wanted)).map(
     ([, line]) => line,
   );
+  lines.push(...networkLine([...names].filter((name) => name !== undefined && isNetworkInterface(name))));
   if (hasExport(exports, "skerry:module/message-handler")) lines.push('subscribe = ["message/#"]');
   // Every libc imports files, and few modules keep some: without storage they find none.
   const keepsFiles = names.has("wasi:filesystem/preopens");

@@ -24,9 +24,9 @@ const USAGE = `usage: skerry module run <component.wasm> [options] [-- ARGUMENTS
 
   --dir HOST::GUEST     let the module use a folder, which it finds as GUEST (may be repeated)
   --env NAME=VALUE      set one of the module's environment variables (may be repeated)
-  --allow-net HOST:PORT     let the module connect there: a name, *.NAME, an address, a range (10.0.0.0/8), or *;
-                        PORT may be N, N-M or *, with /udp behind it for UDP (may be repeated)
-  --allow-listen ADDRESS:PORT  let the module be reached there: "*:8080", "127.0.0.1:*" (may be repeated)
+  --allow-net RULE      let the module connect to HOST:PORT, such as api.example.org:443, "*.example.org:443",
+                        10.0.0.0/8:502, "[::1]:*", 10.0.0.5:5683/udp (may be repeated)
+  --allow-listen RULE   let it be reached at ADDRESS:PORT, such as "*:8080", 127.0.0.1:5683/udp (may be repeated)
   --policy FILE         the devices and grants of a device.toml
   --manifest FILE       the module's module.toml: what it requests of the policy, its variables, its memory.
                         Without it the module gets what the policy grants to every module ("*/*")
@@ -93,6 +93,8 @@ async function runModule(options: ModuleRunOptions, io: ModuleCommandIo): Promis
     },
     services(devices.forModule(name, grants), input, io),
     {
+      // Of what a module writes nothing comes this way; these are the host's own remarks.
+      log: (level, text) => io.stderr.write(`${level}: ${text}\n`),
       limited: (code, message) => io.stderr.write(`warning: ${message} (${code})\n`),
       callFailed: (call, message) => io.stderr.write(`warning: ${call}: ${message}\n`),
     },

@@ -152,7 +152,7 @@ function* refusalsOf(
   for (const capability of ["network", "listen"] as const) {
     for (const rule of request[capability] ?? []) {
       if (!grants.some((grant) => isCovered(grant[capability], rule))) {
-        const what = capability === "network" ? `to reach "${rule}"` : `to listen at "${rule}"`;
+        const what = capability === "network" ? `"${rule}" on the network` : `being reached at "${rule}"`;
         yield refusal(capability, moduleName, rule, what);
       }
     }

@@ -248,6 +248,7 @@ export class HostCalls {
   async #network(call: NetworkCall, payload: Uint8Array): Promise<Reply> {
     const { network } = this.#grants;
     if (network === undefined || network.connect.length + network.listen.length === 0) {
+      this.#notes.networkRefused("anything: it was granted nothing of it");
       return networkReply(networkDenied(call));
     }
     if (this.#networkCalls === undefined) {

@@ -48,12 +48,13 @@ export class Resolver {
   }
 
   async #ask(name: string): Promise<FoundAddress[]> {
-    const { lookup } = await import("node:dns/promises");
     this.#running += 1;
     // A thread asks, and can't be stopped: it counts until it is done.
-    const asked = lookup(name, { all: true, order: "verbatim" }).finally(() => {
-      this.#running -= 1;
-    });
+    const asked = import("node:dns/promises")
+      .then(({ lookup }) => lookup(name, { all: true, order: "verbatim" }))
+      .finally(() => {
+        this.#running -= 1;
+      });
     const { promise, reject } = Promise.withResolvers<never>();
     const late = new LookupFailure("temporary-resolver-failure", `${name}: no answer in ${MAX_LOOKUP_MS} ms`);
     const timer = setTimeout(() => reject(late), MAX_LOOKUP_MS);

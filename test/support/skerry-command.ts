@@ -15,13 +15,15 @@ export interface CommandResult {
 /**
  * @param input what stands in standard input before it ends; `open` leaves it open and empty
  * @param until interrupts the command, as a person would, when its standard error has this
+ * @param env variables on top of this process's
  */
 export async function skerry(
   args: readonly string[],
   input: Uint8Array | "open" = new Uint8Array(0),
   until?: RegExp,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<CommandResult> {
-  const child = spawn(process.execPath, [SKERRY, ...args]);
+  const child = spawn(process.execPath, [SKERRY, ...args], { env: { ...process.env, ...env } });
   const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
   child.stdout.on("data", (chunk: Buffer) => output.stdout.push(chunk));
   child.stderr.on("data", (chunk: Buffer) => {

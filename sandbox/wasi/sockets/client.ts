@@ -13,6 +13,9 @@ import type {
 } from "../../network/protocol.ts";
 import type { Pollable, Polling, SourceGroup } from "../poll.ts";
 
+/** What of the session is used. */
+type Session = Pick<ModuleSession, "call" | "enterHost">;
+
 type Reply<Tag extends NetworkReply["tag"]> = NetworkReply & { readonly tag: Tag };
 
 interface Answer<Tag extends NetworkReply["tag"]> {
@@ -39,12 +42,12 @@ export function socketFailure(code: SocketErrorCode): NetworkFailure {
 }
 
 export class NetworkClient implements SourceGroup<Awaited> {
-  readonly #session: ModuleSession;
+  readonly #session: Session;
   readonly #polling: Polling;
   readonly #open = new Set<number>();
   readonly #ioErrors = new WeakMap<object, NetworkFailure>();
 
-  constructor(session: ModuleSession, polling: Polling) {
+  constructor(session: Session, polling: Polling) {
     this.#session = session;
     this.#polling = polling;
   }

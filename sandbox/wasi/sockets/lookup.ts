@@ -52,8 +52,10 @@ export function resolveAddresses(
 /** "Unicode domain names are automatically converted to ASCII using IDNA encoding." */
 function asciiName(name: string): string | undefined {
   const isAddress =
-    /^[0-9a-fA-F:.]+$/.test(name) && (name.includes(":") || /^\d+\.\d+\.\d+\.\d+$/.test(name));
+    /^\d{1,3}(?:\.\d{1,3}){3}$/.test(name) || /^[0-9a-fA-F.]*:[0-9a-fA-F.]*:[0-9a-fA-F:.]*$/.test(name);
   if (isAddress) return name;
+  // To the conversion such a character ends the name, and what is left of it might be another one.
+  if (/[\s/\\?#@:[\]%]/.test(name)) return undefined;
   const ascii = domainToASCII(name).replace(/\.$/, "");
   const isName =
     /^[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/.test(ascii) && ascii.length <= MAX_HOST_NAME_LENGTH;
