@@ -1,6 +1,7 @@
 /**
  * One self-contained WIT text from a module's world and the packages of wit/: each package becomes a nested one
- * (`package name { … }`), which every tool takes as a single file.
+ * (`package name { … }`), which every tool takes as a single file. Where the world names packages of WASI, those that jco carries are
+ * added, so it has to name them in the version that jco has.
  *
  *   node examples/wit.ts <world.wit> > <whole.wit>
  */
@@ -9,12 +10,21 @@ import { join } from "node:path";
 
 const WIT_FOLDER = join(import.meta.dirname, "../wit");
 
-/** The world file's text followed by skerry:device and skerry:module. */
+/** WASI 0.2 as jco carries it. */
+const WASI_VERSION = "0.2.12";
+const WASI_FOLDER = join(
+  import.meta.dirname,
+  `../node_modules/@bytecodealliance/jco/lib/wit/builtin/${WASI_VERSION}`,
+);
+
+/** The world file's text followed by skerry:device and skerry:module, and by WASI's packages if it names one. */
 export function wholeWit(worldFile: string): string {
+  const world = readFileSync(worldFile, "utf8");
   return [
-    readFileSync(worldFile, "utf8"),
+    world,
     nestedPackage("skerry:device@0.1.0", join(WIT_FOLDER, "deps/skerry-device")),
     nestedPackage("skerry:module@0.1.0", WIT_FOLDER),
+    ...(/\bwasi:/.test(world) ? wasiPackages() : []),
   ].join("\n");
 }
 
@@ -30,6 +40,12 @@ function nestedPackage(name: string, folder: string): string {
       return text.slice(header.length);
     });
   return `package ${name} {\n${texts.join("\n")}}\n`;
+}
+
+function wasiPackages(): string[] {
+  return readdirSync(WASI_FOLDER).map((folder) =>
+    nestedPackage(`${folder.replace("-", ":")}@${WASI_VERSION}`, join(WASI_FOLDER, folder)),
+  );
 }
 
 if (import.meta.main) {

@@ -61,7 +61,7 @@ test("staying alive is always required", async (t) => {
   t.deepEqual(manifest.health.require, ["alive"]);
 });
 
-for (const module of ["thermo-c", "alarm-rust", "heater-c", "modbus-js", "greedy-c"]) {
+for (const module of ["thermo-c", "alarm-rust", "heater-c", "modbus-js", "summary-js", "greedy-c"]) {
   test(`the manifest of the example ${module} is one`, async (t) => {
     const bytes = await readFile(new URL(`../../examples/${module}/module.toml`, import.meta.url));
     await t.notThrowsAsync(parseManifest(bytes));
