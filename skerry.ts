@@ -15,6 +15,7 @@ on the operator's machine
   publish     add a release of a module:  skerry publish module.wasm --manifest module.toml
   assign      choose who runs what:  skerry assign acme/thermo@1.0.0 --group default --percent 25
   sync        make the broker hold what the repository folder says
+  prune       withdraw releases and chunks that no device needs any more
   refresh     sign the short-lived metadata again before it expires
   send        send a message to a module:  skerry send pi-01 acme/heater setpoint 21.5
   devices     list the devices and what each runs
@@ -23,7 +24,17 @@ on the operator's machine
 skerry <command> --help tells a command's options. skerry --version prints the version.
 `;
 
-const FLEET_COMMANDS = new Set(["keys", "publish", "assign", "sync", "refresh", "devices", "send", "watch"]);
+const FLEET_COMMANDS = new Set([
+  "keys",
+  "publish",
+  "assign",
+  "sync",
+  "prune",
+  "refresh",
+  "devices",
+  "send",
+  "watch",
+]);
 
 /**
  * Runs one command line (without the program's name) and resolves to its exit code: 0 done, 1 failed, 2 wrong usage.

@@ -30,6 +30,8 @@ export type FleetErrorCode =
   /** That version was published with other bytes. */
   | "fleet/version-exists"
   | "fleet/unknown-release"
+  /** That release can't be unpublished: somebody runs it, or is to run it. */
+  | "fleet/release-needed"
   /** No such role is delegated to, or it does not cover the module. */
   | "fleet/unknown-role"
   /** A file cannot be read or written. */

@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<FleetCommand>>> = {
   assign: async () => (await import("./assign-command.ts")).assignCommand,
   sync: async () => (await import("./sync-command.ts")).syncCommand,
   refresh: async () => (await import("./refresh-command.ts")).refreshCommand,
+  prune: async () => (await import("./prune-command.ts")).pruneCommand,
   devices: async () => (await import("./devices-command.ts")).devicesCommand,
   send: async () => (await import("./send-command.ts")).sendCommand,
   watch: async () => (await import("./watch-command.ts")).watchCommand,

@@ -10,7 +10,7 @@ import { MAX_COMPONENT_BYTES, MAX_PAYLOAD_BYTES } from "../ota/limits.ts";
 import type { TargetInfo } from "../ota/metadata.ts";
 import { type TargetPath, targetPath } from "../ota/names.ts";
 import { FleetError } from "./errors.ts";
-import { ioError, readRange, systemCode } from "./files.ts";
+import { ioError, readFileBounded, readRange, systemCode } from "./files.ts";
 import { type Repository, releaseFolder } from "./repository.ts";
 import { BLOBS_FILE } from "./stage-release.ts";
 import { sha256Hex } from "./sync.ts";
@@ -53,6 +53,23 @@ export function listedFiles(
     componentBytes: component.length,
     chunkList: usable("component.chunks"),
     manifest: usable("module.toml"),
+  };
+}
+
+/** The files of a release as they lie in its folder, whatever lists them; throws FleetError "fleet/io". */
+export async function filesInFolder(
+  repository: Repository,
+  { module, version }: { readonly module: string; readonly version: string },
+): Promise<ReleaseFiles> {
+  const folder = releaseFolder(repository.folder, module, version);
+  const describe = async (file: string): Promise<Digested> => {
+    const bytes = await readFileBounded(join(folder, file), MAX_PAYLOAD_BYTES);
+    return { sha256: sha256Hex(bytes), length: bytes.length };
+  };
+  return {
+    componentBytes: await sizeOf(join(folder, "component.wasm")),
+    chunkList: await describe("component.chunks"),
+    manifest: await describe("module.toml"),
   };
 }
 

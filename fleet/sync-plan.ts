@@ -25,6 +25,8 @@ export interface PlanOptions {
   readonly repositories?: readonly RepositoryName[];
   /** Blobs of that release only; default all. */
   readonly release?: { readonly module: string; readonly version: string };
+  /** Blobs of all but these (`module@version`): what would be left if they were unpublished. */
+  readonly without?: ReadonlySet<string>;
   /** Default true. */
   readonly withBlobs?: boolean;
   readonly nowMs?: number;
@@ -58,7 +60,7 @@ export async function planSync(repository: Repository, options: PlanOptions = {}
     }
     nextRoots.push(nextRootOf(topics, trusted, verifier));
     if (name === "image" && options.withBlobs !== false)
-      blobs = await planBlobs(repository, topics, stored, options.release);
+      blobs = await planBlobs(repository, topics, stored, options);
   }
   return { marker: topics.metadata("image", "1.root"), roots, nextRoots, blobs, metadata };
 }
@@ -174,7 +176,7 @@ async function planBlobs(
   repository: Repository,
   topics: FleetTopics,
   stored: StoredMetadata,
-  only: PlanOptions["release"],
+  { release: only, without }: PlanOptions,
 ): Promise<readonly SyncItem[]> {
   const blobs = new Map<string, SyncItem>();
   const targets = listedTargetsOf(stored);
@@ -182,6 +184,7 @@ async function planBlobs(
     const release = parseTargetPath(target.path);
     if (release?.file !== "component.wasm") continue;
     if (only !== undefined && (release.module !== only.module || release.version !== only.version)) continue;
+    if (without?.has(`${release.module}@${release.version}`) === true) continue;
     const { blobs: ofRelease } = await readReleaseBlobs(
       repository,
       release,
