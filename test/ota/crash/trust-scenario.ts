@@ -81,6 +81,25 @@ function versionsOf(trusted: TrustedRepository): Record<(typeof ROLES)[number], 
   };
 }
 
+async function checkTrust(disk: VolatileDisk, promises: Promises): Promise<string | undefined> {
+  const store = await openStore(disk, STATE_DIR);
+  const trusted = await load(store);
+  const versions = versionsOf(trusted);
+  // TUF 1.0.31 §5.3.11: with a root that has other timestamp keys the older timestamp and snapshot are forgotten, by whatever number they had.
+  const isRotated = versions.root > Number(promises["root"] ?? 1);
+  const isVoided = (role: (typeof ROLES)[number]): boolean =>
+    isRotated && (role === "timestamp" || role === "snapshot");
+  const older = ROLES.filter((role) => versions[role] < Number(promises[role] ?? 0) && !isVoided(role));
+  const revived = ROLES.filter((role) => isVoided(role) && versions[role] > 0 && versions[role] < 3);
+  if (revived.length > 0) return `${revived.join()} counts under the new root: ${JSON.stringify(versions)}`;
+  if (older.length > 0) return `${older.join()} went backwards: ${JSON.stringify({ versions, promises })}`;
+  for (const received of arrivals.slice(-1)) {
+    const { targets } = await takeUp(store, trusted, received);
+    if (targets?.metadata.version !== 3) return "the newest metadata is not taken up any more";
+  }
+  return undefined;
+}
+
 export const ROTATION: Scenario = {
   name: "a rotation of the root's keys",
   base: async () => new VolatileDisk(),
@@ -97,22 +116,6 @@ export const ROTATION: Scenario = {
       throw new Error("the metadata was not taken up");
     }
   },
-  check: async (disk, promises: Promises) => {
-    const store = await openStore(disk, STATE_DIR);
-    const trusted = await load(store);
-    const versions = versionsOf(trusted);
-    // TUF 1.0.31 §5.3.11: with a root that has other timestamp keys the older timestamp and snapshot are forgotten, by whatever number they had.
-    const isRotated = versions.root > Number(promises["root"] ?? 1);
-    const isVoided = (role: (typeof ROLES)[number]): boolean =>
-      isRotated && (role === "timestamp" || role === "snapshot");
-    const older = ROLES.filter((role) => versions[role] < Number(promises[role] ?? 0) && !isVoided(role));
-    const revived = ROLES.filter((role) => isVoided(role) && versions[role] > 0 && versions[role] < 3);
-    if (revived.length > 0) return `${revived.join()} counts under the new root: ${JSON.stringify(versions)}`;
-    if (older.length > 0) return `${older.join()} went backwards: ${JSON.stringify({ versions, promises })}`;
-    for (const received of arrivals.slice(-1)) {
-      const { targets } = await takeUp(store, trusted, received);
-      if (targets?.metadata.version !== 3) return "the newest metadata is not taken up any more";
-    }
-    return undefined;
-  },
+  check: checkTrust,
+  checkBriefly: checkTrust,
 };
