@@ -132,6 +132,7 @@ async function startOn(
   });
   const router = new MessageRouter();
   const supervisor = new Supervisor({
+    disk: store.disk,
     policy: settings.policy,
     devices,
     router,

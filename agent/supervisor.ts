@@ -5,12 +5,13 @@
  * What a module does comes back as facts (it is alive, it published, it trapped …); what follows from them is decided by the
  * installer's state machine, not here.
  */
-import { mkdir } from "node:fs/promises";
 import { decideGrants, type Grants, moduleGrants } from "../devices/grants.ts";
 import type { DevicePolicy } from "../devices/policy.ts";
 import type { Devices, ModuleDevices } from "../devices/registry.ts";
+import type { Disk } from "../ota/disk.ts";
 import { OtaError } from "../ota/errors.ts";
 import type { Manifest } from "../ota/manifest.ts";
+import { makeDataFolder } from "../ota/module-data.ts";
 import type { ModuleFact, ModuleRunner, StagedModule } from "../ota/runner.ts";
 import type {
   LogLevel,
@@ -33,6 +34,8 @@ import type { Log } from "./log.ts";
 import type { MessageRouter } from "./message-router.ts";
 
 export interface SupervisorOptions {
+  /** Where modules' private folders are. */
+  readonly disk: Disk;
   readonly policy: DevicePolicy;
   readonly devices: Devices;
   readonly log: Log;
@@ -47,9 +50,6 @@ export interface SupervisorOptions {
   /** What a device's modules may use instead of the sandbox's defaults; memory is the policy's. */
   readonly moduleLimits?: ModuleLimits;
 }
-
-/** The store's own: other users of the device have no business in modules' data. */
-const DATA_FOLDER_MODE = 0o700;
 
 interface Run {
   readonly module: RunningModule;
@@ -152,7 +152,7 @@ export class Supervisor implements ModuleRunner {
   /** The module's private folder, made with its first start, unless it asked for none. */
   async #folders({ dataDirectory }: StagedModule, { storageBytes }: Grants): Promise<ModuleFolder[]> {
     if (storageBytes === 0) return [];
-    await mkdir(dataDirectory, { recursive: true, mode: DATA_FOLDER_MODE });
+    await makeDataFolder(this.#options.disk, dataDirectory);
     return [dataFolder(dataDirectory, storageBytes)];
   }
 

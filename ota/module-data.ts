@@ -40,6 +40,15 @@ export async function snapshotData(disk: Disk, data: string, keepExisting: boole
   await disk.syncDirectory(dirname(snapshot));
 }
 
+/** Makes a module's data folder, if it is not there; its name is durable when this returns, so that what the module syncs in it is. */
+export async function makeDataFolder(disk: Disk, data: string): Promise<void> {
+  if ((await disk.entry(data)) !== undefined) {
+    return;
+  }
+  await disk.makeDirectory(data);
+  await disk.syncDirectory(dirname(data));
+}
+
 /** Puts the copy in the place of the data folder; without a copy there is nothing to do. What was there goes when it is in its place. */
 export async function restoreData(disk: Disk, data: string): Promise<void> {
   const snapshot = snapshotOf(data);

@@ -10,6 +10,7 @@ import { Supervisor } from "../../agent/supervisor.ts";
 import type { DevicePolicy } from "../../devices/policy.ts";
 import { openDevices } from "../../devices/registry.ts";
 import { type Manifest, parseManifest } from "../../ota/manifest.ts";
+import { createNodeDisk } from "../../ota/node-disk.ts";
 import type { ModuleFact, StagedModule } from "../../ota/runner.ts";
 import { temporaryFolder } from "../support/folders.ts";
 import { componentFromText } from "../support/wat.ts";
@@ -37,6 +38,7 @@ async function newSupervisor(log: string[], storageBytes = 0): Promise<Superviso
     ],
   };
   return new Supervisor({
+    disk: createNodeDisk(),
     policy,
     devices: await openDevices(policy),
     log: (_level, text) => log.push(text),
@@ -70,7 +72,7 @@ async function run(
   const log: string[] = [];
   const supervisor = await newSupervisor(log, storageBytes);
   const manifest = await parseGuestManifest(request, env);
-  const data = join(folder, "data/acme.guest");
+  const data = join(folder, "acme.guest");
   await before(data);
   const file = { length: 1, sha256: "0".repeat(64) };
   const release = { module: "acme/guest", version: "1.2.3", release: 1 };

@@ -9,6 +9,7 @@ import type { Disk } from "../../ota/disk.ts";
 import { readWhole, writeDurably } from "../../ota/durable-file.ts";
 import { OtaError } from "../../ota/errors.ts";
 import { Installer, type InstallReport } from "../../ota/installer.ts";
+import { makeDataFolder } from "../../ota/module-data.ts";
 import { type ReleaseFileRecord, releaseId } from "../../ota/release.ts";
 import type { ModuleFact, ModuleRunner, StagedModule } from "../../ota/runner.ts";
 import { openStore, type Store } from "../../ota/store.ts";
@@ -67,7 +68,7 @@ export class CarefulRunner implements ModuleRunner {
 
   /** Takes over what an older version left; what a newer one left it does not know. */
   async #migrate(version: string, folder: string): Promise<void> {
-    await this.#disk.makeDirectory(folder);
+    await makeDataFolder(this.#disk, folder);
     for (const [name, text] of dataOf(version)) {
       const path = join(folder, name);
       const found = await readWhole(this.#disk, path, DATA_BYTES);

@@ -151,12 +151,16 @@ async function whatIsWrong(
   if (device.damages.length > 0) return device.damages.join();
   const broken = device.brokenVersions();
   if (broken.length > 0) return `version folders that are not whole: ${broken.join()}`;
+  const committed = promises["committed"];
+  if (committed !== undefined && !isEqual(device.data(FOLDER), dataOf(committed))) {
+    return `what ${committed} had synced of its private data is gone`;
+  }
   device.installer.start();
   await device.rest();
   const running = device.runningVersion(MODULE);
   if (!mayRun.includes(running)) return `${running} runs, not one of ${mayRun.join()}`;
-  if (promises["committed"] !== undefined && running !== promises["committed"]) {
-    return `${running} runs after ${promises["committed"]} was told as committed`;
+  if (committed !== undefined && running !== committed) {
+    return `${running} runs after ${committed} was told as committed`;
   }
   if (running !== undefined && running === promises["rolled-back"])
     return `${running} runs after it was told as rolled back`;
