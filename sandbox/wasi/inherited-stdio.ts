@@ -119,8 +119,15 @@ function writeAll(session: ModuleSession, descriptor: number, bytes: Uint8Array)
     try {
       written += writeSync(descriptor, bytes, written);
     } catch (error) {
-      if (codeOf(error) !== "EAGAIN") {
-        throw { tag: "last-operation-failed", val: ioErrorCreate(String(error)) };
+      switch (codeOf(error)) {
+        case "EAGAIN":
+          break;
+        case "EPIPE":
+        case "ECONNRESET":
+          // Whoever was reading the pipe, or the socket, has gone.
+          throw { tag: "closed" };
+        default:
+          throw { tag: "last-operation-failed", val: ioErrorCreate(String(error)) };
       }
       session.sleepUntil(monotonicMs() + FULL_PIPE_PAUSE_MS);
     }
