@@ -16,6 +16,10 @@ export function createWorker(
   setFlagsFromString("--expose-gc");
   // Between the interpreter and the optimising compilers: its code of functions that run a few dozen times is 0.4 MiB of a worker.
   setFlagsFromString("--no-sparkplug");
+  // V8 13.6 compiles the way out of WebAssembly into a host function once it was taken often, and shares that code among all threads:
+  // one thread can free what another just did, which ends the process ("Check failed: end > addr" below
+  // WasmImportWrapperCache::Free). The way that is there from the start takes a tenth of a microsecond more.
+  setFlagsFromString(`--wasm-wrapper-tiering-budget=${0x7fffffff}`);
   return new Worker(workerUrl(), {
     workerData: controlMemory,
     env: {},
