@@ -1,7 +1,7 @@
 /** What a module that is run by hand may do: what its manifest requests and a policy file grants, as on a device. */
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { decideGrants, type Grant, moduleGrants } from "../devices/grants.ts";
+import { decideGrants, type Grant, mergedConfig, moduleGrants } from "../devices/grants.ts";
 import { rulesOf } from "../devices/network-rules.ts";
 import type { DevicePolicy } from "../devices/policy.ts";
 import type { Manifest } from "../ota/manifest.ts";
@@ -78,6 +78,7 @@ function grantedToAll(grants: readonly Grant[]): ModuleGrants {
     sensors: forAll.flatMap(({ sensor }) => sensor),
     serial: forAll.flatMap(({ serial }) => serial),
     publish: forAll.flatMap(({ publish }) => publish),
+    ...mergedConfig(forAll.map(({ config }) => config)),
     // The interfaces are there whatever is granted: what some compiler brought along unasked runs, and reaches nothing.
     network: {
       connect: rulesOf(forAll.flatMap(({ network }) => network)),

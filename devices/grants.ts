@@ -28,6 +28,8 @@ export type Grant = {
   readonly storageBytes: number;
   /** WebAssembly code of its component, in bytes. */
   readonly codeBytes: number;
+  /** What wasi:config tells it, instead of what its manifest says under the same keys. */
+  readonly config?: Readonly<Record<string, string>>;
 };
 
 /** What a module's manifest asks for. */
@@ -41,6 +43,8 @@ export type GrantRequest = {
   readonly listen?: readonly string[] | undefined;
   readonly memoryBytes: number;
   readonly storageBytes: number;
+  /** The manifest's own values for wasi:config: nothing that has to be granted. */
+  readonly config?: Readonly<Record<string, string>>;
 };
 
 /** What a module may do: what it asked for, never more. */
@@ -52,6 +56,7 @@ export type Grants = {
   readonly network?: NetworkGrants;
   readonly memoryBytes: number;
   readonly storageBytes: number;
+  readonly config?: Readonly<Record<string, string>>;
 };
 
 /** One thing that was asked for and not granted. */
@@ -86,10 +91,11 @@ export function decideGrants(
   const refusals =
     grants.length === 0 ? [noGrantAtAll(moduleName)] : [...refusalsOf(grants, moduleName, request)];
   if (refusals.length > 0) return { kind: "refused", refusals };
-  const { sensor, network, listen, ...rest } = request;
+  const { sensor, network, listen, config, ...rest } = request;
   const allowed = { connect: rulesOf(network ?? []), listen: rulesOf(listen ?? []) };
   const grantedNetwork = asksForNetwork(request) ? { network: allowed } : {};
-  return { kind: "granted", grants: { sensors: sensor, ...rest, ...grantedNetwork } };
+  const told = mergedConfig([config, ...grants.map((grant) => grant.config)]);
+  return { kind: "granted", grants: { sensors: sensor, ...rest, ...grantedNetwork, ...told } };
 }
 
 /** Whether a module asks for the network at all: for its interfaces, if for nothing behind them. */
@@ -98,8 +104,20 @@ export function asksForNetwork({ network, listen }: GrantRequest): boolean {
 }
 
 /** What of the grants concerns the running module's calls. */
-export function moduleGrants({ sensors, serial, publish, network }: Grants) {
-  return { sensors, serial, publish, ...(network === undefined ? {} : { network }) };
+export function moduleGrants({ sensors, serial, publish, network, config }: Grants) {
+  return {
+    ...{ sensors, serial, publish },
+    ...(network === undefined ? {} : { network }),
+    ...(config === undefined ? {} : { config }),
+  };
+}
+
+/** Values of wasi:config, the later ones in the place of earlier ones; none at all where nobody gives any. */
+export function mergedConfig(tables: readonly (Readonly<Record<string, string>> | undefined)[]): {
+  readonly config?: Readonly<Record<string, string>>;
+} {
+  const entries = tables.flatMap((table) => Object.entries(table ?? {}));
+  return entries.length === 0 ? {} : { config: Object.fromEntries(entries) };
 }
 
 /**

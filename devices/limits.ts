@@ -30,6 +30,10 @@ export const DEFAULT_CODE_BYTES = 1024 * 1024;
 /** The most code that a grant can give, in bytes. */
 export const MAX_CODE_BYTES = 16 * 1024 * 1024;
 
+/** Values for wasi:config in one grant, and the length of one in UTF-16 units. */
+export const MAX_CONFIG_VALUES = 32;
+export const MAX_CONFIG_VALUE_LENGTH = 256;
+
 /** The most private files that a grant can give, in bytes. */
 export const MAX_STORAGE_BYTES = 1024 ** 4;
 

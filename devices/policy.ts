@@ -22,6 +22,7 @@
  *     memory = "4MiB"
  *     storage = "1MiB"            # private files; none without it
  *     code = "2MiB"               # of its component; 1MiB without it
+ *     config = { setpoint = "21" }    # what wasi:config tells it, whatever its manifest says
  */
 
 import type { Grant } from "./grants.ts";
@@ -30,6 +31,8 @@ import {
   DEFAULT_MEMORY_BYTES,
   MAX_BAUD,
   MAX_CODE_BYTES,
+  MAX_CONFIG_VALUE_LENGTH,
+  MAX_CONFIG_VALUES,
   MAX_GRANT_NAMES,
   MAX_MEMORY_BYTES,
   MAX_POLICY_ENTRIES,
@@ -93,6 +96,8 @@ export type DevicePolicy = {
 const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 const NAME_RULE = "must be 1 to 64 lower-case letters, digits, _ and -";
 const MODULE_PATTERN = /^(?:\*\/\*|[a-z0-9][a-z0-9-]{0,31}\/(?:\*|[a-z0-9][a-z0-9-]{0,31}))$/;
+
+const CONFIG_KEY = /^[A-Za-z0-9_.-]{1,64}$/;
 
 const DURATION_UNITS_MS: ReadonlyMap<string, number> = new Map([
   ["ms", 1],
@@ -190,6 +195,23 @@ function serialConfig(reader: TableReader): SerialConfig | undefined {
   return { driver, path, baud, dataBits, parity, stopBits, flowControl };
 }
 
+/** Keys and texts for wasi:config. */
+function configTable(reader: TableReader): { readonly config?: Readonly<Record<string, string>> } {
+  const value = reader.raw("config");
+  if (value === undefined) return {};
+  const entries = isTable(value) ? Object.entries(value) : [];
+  const isText = (text: unknown): text is string =>
+    typeof text === "string" && text.length <= MAX_CONFIG_VALUE_LENGTH;
+  const texts = entries.flatMap(([key, text]) => (CONFIG_KEY.test(key) && isText(text) ? [[key, text]] : []));
+  if (!isTable(value) || entries.length > MAX_CONFIG_VALUES || texts.length < entries.length) {
+    reader.problem(
+      "config",
+      `must be a table of at most ${MAX_CONFIG_VALUES} texts of at most ${MAX_CONFIG_VALUE_LENGTH} characters, such as { setpoint = "21" }`,
+    );
+  }
+  return { config: Object.fromEntries(texts) };
+}
+
 function grantList(
   value: unknown,
   report: ReportProblem,
@@ -232,11 +254,12 @@ function grantList(
       storageBytes: reader.quantity("storage", SIZE_UNITS_BYTES, 0, MAX_STORAGE_BYTES, 0),
       codeBytes: reader.quantity("code", SIZE_UNITS_BYTES, 1024, MAX_CODE_BYTES, DEFAULT_CODE_BYTES),
     };
+    const config = configTable(reader);
     reader.finish();
     const { memoryBytes, storageBytes, codeBytes } = grant;
     if (module === undefined || memoryBytes === undefined) return [];
     if (storageBytes === undefined || codeBytes === undefined) return [];
-    return [{ module, ...grant, memoryBytes, storageBytes, codeBytes }];
+    return [{ module, ...grant, memoryBytes, storageBytes, codeBytes, ...config }];
   });
 }
 

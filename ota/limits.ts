@@ -114,6 +114,10 @@ export const MAX_STORAGE_REQUEST_BYTES = 1024 ** 4;
 export const MAX_ENVIRONMENT_VARIABLES = 64;
 export const MAX_ENVIRONMENT_VALUE_LENGTH = 1_024;
 
+/** Values of a manifest's [config], and the length of one in UTF-16 units. */
+export const MAX_CONFIG_VALUES = 32;
+export const MAX_CONFIG_VALUE_LENGTH = 256;
+
 /** Time between two calls of a reactor, in milliseconds. */
 export const MIN_REACTOR_INTERVAL_MS = 10;
 export const MAX_REACTOR_INTERVAL_MS = 24 * 60 * 60 * 1_000;

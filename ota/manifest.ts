@@ -5,6 +5,8 @@
 
 import { OtaError } from "./errors.ts";
 import {
+  MAX_CONFIG_VALUE_LENGTH,
+  MAX_CONFIG_VALUES,
   MAX_ENVIRONMENT_VALUE_LENGTH,
   MAX_ENVIRONMENT_VARIABLES,
   MAX_HARDWARE_NAMES,
@@ -43,6 +45,8 @@ type ModuleRequest = {
   readonly memoryBytes: number;
   /** Private files, in bytes; 0 for a module that keeps none. */
   readonly storageBytes: number;
+  /** What wasi:config tells the module, unless the device's owner says otherwise; absent where the manifest has none. */
+  readonly config?: Readonly<Record<string, string>>;
 };
 
 export type Manifest = {
@@ -73,6 +77,7 @@ const SUBSCRIBE_FILTER = /^(?:message|telemetry)(?:\/(?:[A-Za-z0-9_.-]+|\+(?=\/|
 /** Its form only: the device's policy says whether it makes sense. */
 const NETWORK_RULE =
   /^(?:\*|(?:\*\.)?[A-Za-z0-9_.-]+(?:\/\d{1,2})?|\[[0-9A-Fa-f:.]+(?:\/\d{1,3})?\]):(?:\*|\d{1,5}(?:-\d{1,5})?)(?:\/(?:tcp|udp))?$/;
+const CONFIG_KEY = /^[A-Za-z0-9_.-]{1,64}$/;
 const ENVIRONMENT_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
 
 /**
@@ -90,7 +95,7 @@ export async function parseManifest(bytes: Uint8Array, fileName = "module.toml")
     description: root.string("description", {}, ""),
     world,
     hardware: root.strings("hardware", HARDWARE, []),
-    request: readRequest(root.table("request"), world),
+    request: { ...readRequest(root.table("request"), world), ...readConfig(root.table("config")) },
     env: readEnvironment(root.table("env")),
     intervalMs: readInterval(root, world),
     health: readHealth(root.table("health"), world),
@@ -209,6 +214,23 @@ function readEnvironment(env: TableReader): Record<string, string> {
       return [name, env.string(name, { maxLength: MAX_ENVIRONMENT_VALUE_LENGTH })];
     }),
   );
+}
+
+function readConfig(config: TableReader): Pick<ModuleRequest, "config"> {
+  const keys = config.keys();
+  const [first] = keys;
+  if (first === undefined) return {};
+  if (keys.length > MAX_CONFIG_VALUES) {
+    throw config.wrongValue(
+      first,
+      `is one of ${keys.length} values; at most ${MAX_CONFIG_VALUES} are allowed`,
+    );
+  }
+  const entries = keys.map((key) => {
+    if (!CONFIG_KEY.test(key)) throw config.wrongValue(key, "must be 1 to 64 letters, digits, _, . and -");
+    return [key, config.string(key, { maxLength: MAX_CONFIG_VALUE_LENGTH })];
+  });
+  return { config: Object.fromEntries(entries) };
 }
 
 function readInterval(root: TableReader, world: World): number | undefined {

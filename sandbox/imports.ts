@@ -21,11 +21,13 @@ export const WASI_INTERFACES = [
   "wasi:cli/terminal-stdout",
   "wasi:clocks/monotonic-clock",
   "wasi:clocks/wall-clock",
+  "wasi:config/store",
   "wasi:filesystem/preopens",
   "wasi:filesystem/types",
   "wasi:io/error",
   "wasi:io/poll",
   "wasi:io/streams",
+  "wasi:logging/logging",
   "wasi:random/insecure",
   "wasi:random/insecure-seed",
   "wasi:random/random",
@@ -63,9 +65,12 @@ const EXPORTED_INTERFACES = [
 ] as const;
 export type ExportedInterface = (typeof EXPORTED_INTERFACES)[number];
 
-/** The versions of a package that this host stands for. */
+/** The versions of a package, or of all in a namespace, that this host stands for. */
 const VERSIONS: Readonly<Record<string, RegExp>> = {
   wasi: /^0\.2\.(0|[1-9][0-9]*)$/,
+  // Proposals of WASI that are not done: between two drafts anything may change.
+  "wasi:config": /^0\.2\.0-rc\.1$/,
+  "wasi:logging": /^0\.1\.0-draft$/,
   skerry: /^0\.1\.(0|[1-9][0-9]*)$/,
 };
 
@@ -172,6 +177,7 @@ function withoutVersion(name: string): string | undefined {
   if (unversioned === undefined || version === undefined || rest.length > 0) {
     return undefined;
   }
-  const supported = VERSIONS[unversioned.split(":")[0] ?? ""];
+  const [packageName = ""] = unversioned.split("/");
+  const supported = VERSIONS[packageName] ?? VERSIONS[packageName.split(":")[0] ?? ""];
   return supported?.test(version) ? unversioned : undefined;
 }

@@ -55,6 +55,9 @@ export const WORKER_STACK_MIB = 2;
 /** Elements of all tables of one component together. */
 export const MAX_TABLE_ELEMENTS = 100_000;
 
+/** One message of wasi:logging, with its context, in characters: what is longer is cut. */
+export const MAX_LOG_MESSAGE_LENGTH = 16 * 1024;
+
 /** Sensors and ports that one module holds open at a time. */
 export const MAX_OPEN_HANDLES = 32;
 

@@ -34,9 +34,11 @@ const PACKAGES: Readonly<Record<string, () => Promise<Signatures>>> = {
   "skerry:module": async () => (await import("./skerry-module.ts")).skerryModule,
   "wasi:cli": async () => (await import("./wasi-cli.ts")).wasiCli,
   "wasi:clocks": async () => (await import("./wasi-clocks.ts")).wasiClocks,
+  "wasi:config": async () => (await import("./wasi-proposals.ts")).wasiProposals,
   "wasi:filesystem": async () => (await import("./wasi-filesystem.ts")).wasiFilesystem,
   "wasi:http": async () => (await import("./wasi-http.ts")).wasiHttp,
   "wasi:io": async () => (await import("./wasi-io.ts")).wasiIo,
+  "wasi:logging": async () => (await import("./wasi-proposals.ts")).wasiProposals,
   "wasi:random": async () => (await import("./wasi-random.ts")).wasiRandom,
   "wasi:sockets": async () => (await import("./wasi-sockets.ts")).wasiSockets,
 };

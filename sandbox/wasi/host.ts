@@ -13,7 +13,9 @@ import type { WasiInterface } from "../imports.ts";
 import { LogRate } from "../log-rate.ts";
 import type { ModuleSession } from "../module-session.ts";
 import { createClocks } from "./clocks.ts";
+import { createConfig } from "./config.ts";
 import type { Filesystem } from "./filesystem/filesystem.ts";
+import { createLogging } from "./logging.ts";
 import { createPolling, type Polling } from "./poll.ts";
 import { createRandom } from "./random.ts";
 import { createStdio, ModuleLog, type StandardStreams } from "./stdio.ts";
@@ -53,11 +55,13 @@ export async function createWasiHost(
     "wasi:cli/terminal-stdout": { getTerminalStdout: () => stdio.terminal("stdout") },
     "wasi:clocks/monotonic-clock": clocks.monotonicClock,
     "wasi:clocks/wall-clock": clocks.wallClock,
+    "wasi:config/store": createConfig(session, start.grants.config ?? {}),
     "wasi:filesystem/preopens": filesystem.preopens,
     "wasi:filesystem/types": filesystem.types,
     "wasi:io/error": error,
     "wasi:io/poll": polling.poll,
     "wasi:io/streams": streams,
+    "wasi:logging/logging": createLogging(session, (level, line) => stdio.line(level, line)),
     "wasi:random/insecure": random.insecure,
     "wasi:random/insecure-seed": random.insecureSeed,
     "wasi:random/random": random.random,

@@ -54,6 +54,8 @@ export function createInheritedStdio(session: ModuleSession, polling: Polling): 
       const kind = stream === "stdin" ? terminalInput.TerminalInput : terminalOutput.TerminalOutput;
       return Reflect.construct(kind, []);
     },
+    line: (level, text) =>
+      writeAll(session, FILE_DESCRIPTORS.stderr, new TextEncoder().encode(`${level}: ${text}\n`)),
     end: () => undefined,
   };
 }

@@ -19,6 +19,8 @@ export interface StandardStreams {
   readonly stderr: { getStderr(): OutputStream };
   /** An object that stands for the terminal that the stream is connected to, if it is. */
   terminal(stream: "stdin" | "stdout" | "stderr"): object | undefined;
+  /** A line for the log that is neither stdout's nor stderr's. */
+  line(level: LogLevel, text: string): void;
   /** To be called when the module has ended. */
   end(): void;
 }
@@ -78,6 +80,7 @@ export function createStdio(session: ModuleSession, log: ModuleLog, polling: Pol
     stdout: { getStdout: () => streamInto(stdoutLines) },
     stderr: { getStderr: () => streamInto(stderrLines) },
     terminal: () => undefined,
+    line: (level, text) => log.line(level, text),
     /** Sends what was written without a line's end. */
     end(): void {
       stdoutLines.end();

@@ -134,3 +134,22 @@ test("grants open exactly the interfaces that they have names for", (t) => {
     "skerry:module/messaging",
   ]);
 });
+
+test("config: the owner's values stand in the place of the manifest's, and are no request", (t) => {
+  const policy = {
+    grants: [
+      grant("acme/*", { config: { setpoint: "20", zone: "hall" } }),
+      grant("acme/thermo", { config: { setpoint: "21" } }),
+      grant("other/*", { config: { setpoint: "5" } }),
+    ],
+  };
+  const decision = decideGrants(policy, "acme/thermo", {
+    ...nothing,
+    config: { setpoint: "19", period: "1s" },
+  });
+  t.deepEqual(decision.kind === "granted" && decision.grants.config, {
+    setpoint: "21",
+    period: "1s",
+    zone: "hall",
+  });
+});

@@ -161,6 +161,11 @@ const mistakes: readonly (readonly [what: string, toml: string, problem: RegExp]
     /^grant\.0\.module: must be "publisher\/name"/,
   ],
   [
+    "a value for wasi:config that is no text",
+    '[[grant]]\nmodule = "acme/*"\nconfig = { setpoint = 21 }',
+    /^grant\.0\.config: must be a table of at most 32 texts/,
+  ],
+  [
     "a grant of topics that nobody is told",
     '[[grant]]\nmodule = "acme/*"\nsubscribe = ["command/#"]',
     /^grant\.0\.subscribe(\.0)?: .*must begin with message\/ or telemetry\//,
@@ -209,4 +214,10 @@ test("finds every mistake in one pass", (t) => {
     problems.map((problem) => problem.split(":")[0]),
     ["sensor.a.driver", "serial.b", "serial.b.baud", "grant.0.module"],
   );
+});
+
+test("a grant's config is a table of texts", (t) => {
+  const grant = { module: "acme/*", config: { setpoint: "21", "zone.name": "hall" } };
+  const policy = parseDevicePolicy({ grant: [grant] }, (path, message) => t.fail(`${path}: ${message}`));
+  t.deepEqual(policy.grants[0]?.config, grant.config);
 });

@@ -69,6 +69,12 @@ for (const module of ["thermo-c", "alarm-rust", "heater-c", "modbus-js", "summar
 }
 
 for (const [what, text, code, message] of [
+  [
+    "a value of [config] that is no text",
+    `${MINIMAL}[config]\nsetpoint = 21\n`,
+    "manifest/malformed",
+    "module.toml:5: ",
+  ],
   ["an unknown key", `${MINIMAL}colour = 1\n`, "manifest/unknown-key", 'module.toml:4: unknown key "colour"'],
   [
     "a mistyped key of [request]",
@@ -188,4 +194,10 @@ test("refuses the manifest of another version than the release", async (t) => {
   t.throws(() => checkManifestMatches(manifest, { module: "acme/other", version: "1.0.0" }), {
     code: "manifest/mismatch",
   });
+});
+
+test("[config] is a table of texts, and absent without one", async (t) => {
+  const manifest = await parse(`${MINIMAL}[config]\nsetpoint = "21"\n"zone.name" = "hall"\n`);
+  t.deepEqual(manifest.request.config, { setpoint: "21", "zone.name": "hall" });
+  t.false("config" in (await parse(MINIMAL)).request);
 });

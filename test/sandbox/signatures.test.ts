@@ -16,6 +16,7 @@ import { wasiClocks } from "../../sandbox/signatures/wasi-clocks.ts";
 import { wasiFilesystem } from "../../sandbox/signatures/wasi-filesystem.ts";
 import { wasiHttp } from "../../sandbox/signatures/wasi-http.ts";
 import { wasiIo } from "../../sandbox/signatures/wasi-io.ts";
+import { wasiProposals } from "../../sandbox/signatures/wasi-proposals.ts";
 import { wasiRandom } from "../../sandbox/signatures/wasi-random.ts";
 import { wasiSockets } from "../../sandbox/signatures/wasi-sockets.ts";
 import { startRecorded } from "../support/run-module.ts";
@@ -25,7 +26,7 @@ import { worldComponent } from "../support/world-component.ts";
 /** The type says that none is left out. */
 const written: Readonly<Record<HostInterface | ExportedInterface, InterfaceSignature>> = {
   ...{ ...skerryDevice, ...skerryModule, ...wasiCli, ...wasiClocks, ...wasiFilesystem },
-  ...{ ...wasiHttp, ...wasiIo, ...wasiRandom, ...wasiSockets },
+  ...{ ...wasiHttp, ...wasiIo, ...wasiProposals, ...wasiRandom, ...wasiSockets },
 };
 const EXPORTED = [
   "wasi:cli/run",

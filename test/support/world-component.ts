@@ -10,6 +10,25 @@ import { wholeWit } from "../../examples/wit.ts";
 
 /** As examples/wit.ts has it. */
 const WASI_VERSION = "0.2.12";
+/** Proposals beside WASI 0.2: what their WIT says, for short. */
+const PROPOSALS: Readonly<Record<string, { readonly version: string; readonly text: string }>> = {
+  "wasi:config": {
+    version: "0.2.0-rc.1",
+    text: `interface store {
+      variant error { upstream(string), io(string) }
+      get: func(key: string) -> result<option<string>, error>;
+      get-all: func() -> result<list<tuple<string, string>>, error>;
+    }`,
+  },
+  "wasi:logging": {
+    version: "0.1.0-draft",
+    text: `interface logging {
+      enum level { trace, debug, info, warn, error, critical }
+      log: func(level: level, context: string, message: string);
+    }`,
+  },
+};
+
 /** @param imports interfaces without their version (`wasi:io/poll`), as are `exports` */
 export async function worldComponent(
   imports: readonly string[],
@@ -21,7 +40,10 @@ export async function worldComponent(
   try {
     const worldFile = join(folder, "world.wit");
     await writeFile(worldFile, `package test:all;\nworld all {\n${lines.join("\n")}\n}\n`);
-    const witSource = wholeWit(worldFile);
+    const proposals = Object.entries(PROPOSALS).map(
+      ([name, { version, text }]) => `package ${name}@${version} { ${text} }`,
+    );
+    const witSource = [wholeWit(worldFile), ...proposals].join("\n");
     // Functions that are not stable yet are in: a host may have them, and a component import them.
     const core = await componentEmbed({ dummy: true, witSource, world: "all", features: { tag: "all" } });
     return componentNew(core, []);
@@ -31,5 +53,6 @@ export async function worldComponent(
 }
 
 function versionOf(name: string): string {
-  return name.startsWith("wasi:") ? WASI_VERSION : "0.1.0";
+  const proposal = PROPOSALS[name.slice(0, name.indexOf("/"))];
+  return proposal?.version ?? (name.startsWith("wasi:") ? WASI_VERSION : "0.1.0");
 }
