@@ -2,7 +2,7 @@ import test from "ava";
 
 import { OtaError } from "../../ota/errors.ts";
 import { keyIdOf } from "../../ota/keys.ts";
-import { MAX_PENDING_ROOTS } from "../../ota/limits.ts";
+import { MAX_DELEGATED_BYTES, MAX_DELEGATED_FILES, MAX_PENDING_ROOTS } from "../../ota/limits.ts";
 import { loadTrustedRepository } from "../../ota/load-trusted.ts";
 import { createVerifier, type SignatureVerifier } from "../../ota/signature.ts";
 import {
@@ -329,4 +329,19 @@ test("a root expires a year on: the fixed time decides, not the clock", async (t
   const { verifier, trusted, received } = await scene();
   t.deepEqual(verifyRepository(trusted, received, NEXT_YEAR_MS - 1, verifier), { kind: "current" });
   t.throws(() => verifyRepository(trusted, received, NEXT_YEAR_MS, verifier), REFUSED("trust/freeze-attack"));
+});
+
+test("endless data attack: files of delegated roles are kept up to 64 and 1 MiB, and those of no interest not at all", (t) => {
+  const fill = (count: number, sizeBytes: number, of: Interest) => {
+    let received = NOTHING_RECEIVED;
+    for (let number = 0; number < count; number += 1) {
+      received = receiveMetadata(received, { role: `role-${number}` }, new Uint8Array(sizeBytes).fill(1), of);
+    }
+    return received.delegated;
+  };
+  t.is(fill(500, 1, interest(1)).size, MAX_DELEGATED_FILES);
+  const large = fill(500, 65_536, interest(1));
+  t.is(large.size * 65_536, MAX_DELEGATED_BYTES);
+  const known = { ...interest(1), delegatedRoles: new Set(["role-400"]) };
+  t.deepEqual([...fill(500, 65_536, known).keys()], ["role-400"]);
 });

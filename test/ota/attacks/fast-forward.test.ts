@@ -36,7 +36,7 @@ for (const restarts of [false, true]) {
       targets: { signers: [await testSigner("new targets")], threshold: 1 },
     };
     fleet.roles.director = renewed;
-    victim.send("director", { "2.root": await rootFile(renewed, { version: 2 }) });
+    await victim.takes("director", { "2.root": await rootFile(renewed, { version: 2 }) });
     if (restarts) await victim.restart();
     victim.send("director", await fleet.assign(next));
     await victim.rig.passTrial("1.1.0");

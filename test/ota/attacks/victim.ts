@@ -96,10 +96,11 @@ export class Victim {
   }
 
   /** Sends what the device has no reason to refuse, and waits until it is what it trusts. */
-  async takes(repository: RepositoryName, set: MetadataSet): Promise<void> {
-    this.send(repository, set);
+  async takes(repository: RepositoryName, payloads: Payloads): Promise<void> {
+    this.send(repository, payloads);
+    const sent = Object.values(payloads);
     const isTaken = (): boolean =>
-      this.#taken[repository].some((bytes) => Buffer.compare(bytes, set.timestamp) === 0);
+      this.#taken[repository].some((bytes) => sent.some((each) => Buffer.compare(bytes, each) === 0));
     while (!isTaken()) await this.nextEvent();
   }
 
@@ -171,7 +172,7 @@ export class Victim {
       graceMs: GRACE_MS,
       save: async (name, change) => {
         await saveChange(this.rig.store.trust(name), change);
-        if (change.kind === "files") this.#taken[name] = change.files.map(({ bytes }) => bytes);
+        this.#taken[name] = change.kind === "root" ? [change.bytes] : change.files.map(({ bytes }) => bytes);
         this.#wake();
       },
       committed: () => this.rig.installer.committed(),
