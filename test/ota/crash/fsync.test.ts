@@ -68,6 +68,8 @@ function killedAtCallsOf(scenario: Scenario, site: string): Scenario[] {
 }
 
 test("every sync that is left out is caught", async (t) => {
+  // A minute on an idle machine.
+  t.timeout(600_000);
   const scenariosBySite = new Map<string, Scenario[]>();
   for (const scenario of CORE_SCENARIOS) {
     for (const site of await sitesOf(scenario)) {
