@@ -3,6 +3,7 @@
 import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import { MAX_STAGED_COMPONENT_BYTES, STAGED_SLACK_BYTES } from "../../agent/limits.ts";
 import { checkStaged } from "../../agent/staging.ts";
@@ -134,3 +135,27 @@ function leb128(value: number): number[] {
     bytes.push((rest % 128) + 128);
   }
 }
+
+test("a module that reaches for hosts is staged if the policy has them, and refused by the rule or the import otherwise", async (t) => {
+  const path = fileURLToPath(new URL("../sandbox/guests/sockets.wasm", import.meta.url));
+  const [one] = policy(DEFAULT_CODE_BYTES).grants;
+  const staged = (granted: readonly string[], network?: readonly string[]) => {
+    const request = {
+      ...MANIFEST.request,
+      memoryBytes: 65_536,
+      ...(network === undefined ? {} : { network }),
+    };
+    const grants = one === undefined ? [] : [{ ...one, network: granted }];
+    return checkStaged({ ...MANIFEST, request }, path, { ...policy(0), grants });
+  };
+  await t.notThrowsAsync(staged(["10.0.0.0/8:502"], ["10.0.0.5:502"]));
+  await t.notThrowsAsync(staged([], []));
+  await t.throwsAsync(staged(["10.0.0.0/8:502"], ["10.0.0.5:503"]), {
+    code: "stage/import-not-granted",
+    message: /"10\.0\.0\.5:503" on the network/,
+  });
+  await t.throwsAsync(staged(["*:*"]), {
+    code: "stage/import-not-granted",
+    message: /imports wasi:sockets\/\S+, but no network is granted to it/,
+  });
+});

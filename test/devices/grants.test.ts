@@ -153,3 +153,43 @@ test("config: the owner's values stand in the place of the manifest's, and are n
     zone: "hall",
   });
 });
+
+test("rules of the network are granted one by one, each by a rule that covers it", (t) => {
+  const grants = [
+    grant("acme/*", { network: ["*.example.org:443"], listen: ["127.0.0.1:8000-8100"] }),
+    grant("*/*", { network: ["10.0.0.0/8:502"] }),
+  ];
+  const network = ["api.example.org:443", "10.1.0.0/16:502"];
+  const granted = decideGrants({ grants }, "acme/thermo", {
+    ...nothing,
+    network,
+    listen: ["127.0.0.1:8080"],
+  });
+  t.like(granted, { kind: "granted" });
+  const { connect = [], listen = [] } = granted.kind === "granted" ? (granted.grants.network ?? {}) : {};
+  t.deepEqual(
+    [...connect, ...listen].map(({ host, firstPort }) => [host.kind, firstPort]),
+    [
+      ["name", 443],
+      ["addresses", 502],
+      ["addresses", 8080],
+    ],
+  );
+  const wanted = {
+    network: [...network, "example.net:443", "api.example.org:80", "no rule"],
+    listen: ["*:8080"],
+  };
+  t.deepEqual(refusedNames(grants, wanted), [
+    "network example.net:443",
+    "network api.example.org:80",
+    "network no rule",
+    "listen *:8080",
+  ]);
+});
+
+test("an empty list of hosts needs no grant and gives the interfaces, no list gives nothing", (t) => {
+  const empty = decideGrants({ grants: [grant("acme/*")] }, "acme/thermo", { ...nothing, network: [] });
+  t.deepEqual(empty.kind === "granted" ? empty.grants.network : undefined, { connect: [], listen: [] });
+  const none = decideGrants({ grants: [grant("acme/*", { network: ["*:*"] })] }, "acme/thermo", nothing);
+  t.false(none.kind === "granted" && "network" in none.grants);
+});

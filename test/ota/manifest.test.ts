@@ -201,3 +201,25 @@ test("[config] is a table of texts, and absent without one", async (t) => {
   t.deepEqual(manifest.request.config, { setpoint: "21", "zone.name": "hall" });
   t.false("config" in (await parse(MINIMAL)).request);
 });
+
+test("hosts and addresses of the network are read in their form, and left out where nobody asks for them", async (t) => {
+  const manifest = (request: string) =>
+    parse(`name = "a/b"\nversion = "1.0.0"\nworld = "command"\n[request]\n${request}`);
+  const rules = [
+    "api.example.org:443",
+    "*.a-b.org:8000-8010",
+    "10.0.0.0/8:*",
+    "[fd00::/8]:53/udp",
+    "*:1/tcp",
+  ];
+  const { request } = await manifest(`network = ${JSON.stringify(rules)}\nlisten = ["*:8080"]\n`);
+  t.deepEqual(request.network, rules);
+  t.deepEqual(request.listen, ["*:8080"]);
+  t.false("network" in (await manifest("")).request);
+  for (const rule of ["api.example.org", "https://a.org:443", "a.org:port", "a b:1", "a.org:443/sctp"]) {
+    await t.throwsAsync(manifest(`network = ["${rule}"]\n`), {
+      code: "manifest/malformed",
+      message: /must be HOST:PORT/,
+    });
+  }
+});

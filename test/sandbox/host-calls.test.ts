@@ -4,6 +4,7 @@ import test from "ava";
 import type { HostCall } from "../../sandbox/channel.ts";
 import { HostCalls } from "../../sandbox/host-calls.ts";
 import {
+  DEFAULT_NETWORK_CALLS_PER_SECOND,
   MAX_MESSAGE_BYTES,
   MAX_OPEN_HANDLES,
   MAX_SERIAL_BYTES,
@@ -216,3 +217,30 @@ const emptyServices: ModuleServices = {
   writeSerial: async () => ({ tag: "err", code: "unavailable" }),
   publish: async () => ({ tag: "err", code: "unavailable" }),
 };
+
+test("without a grant every call of the network is denied, by the interface's own code, and told", async (t) => {
+  const { ask, notes } = watched();
+  const create = { op: "create", protocol: "tcp", family: "ipv4" } as const;
+  t.deepEqual(await ask({ call: "network", request: create }), {
+    tag: "network",
+    reply: { tag: "error", code: "access-denied" },
+  });
+  const timeouts = { connectTimeoutMs: 1, firstByteTimeoutMs: 1, betweenBytesTimeoutMs: 1 };
+  const target = { method: "GET", scheme: "http", authority: "127.0.0.1", pathWithQuery: "/" } as const;
+  const request = { op: "request", head: { ...target, ...timeouts, hasBody: false } } as const;
+  t.deepEqual(await ask({ call: "network", request }), {
+    tag: "network",
+    reply: { tag: "http-error", code: "HTTP-request-denied" },
+  });
+  t.is(notes.length, 2);
+});
+
+test("calls of the network have a rate of their own: they wait, and that is told", async (t) => {
+  const { ask, notes } = watched();
+  const request = { op: "resolve", name: "localhost" } as const;
+  const calls = Array.from({ length: DEFAULT_NETWORK_CALLS_PER_SECOND + 200 }, () =>
+    ask({ call: "network", request }),
+  );
+  await Promise.all(calls);
+  t.true(notes.includes("limit/host-call-rate"));
+});
