@@ -271,7 +271,15 @@ const GOES_ON: readonly Omit<HostileModule, "outcome">[] = [
     does: "makes more files than it may keep",
     name: "files",
     code: "limit/storage",
-    text: () => fileCommandText(rounds(1_100, "(call $close (call $open (local.get $round)))")),
+    text: () =>
+      fileCommandText(
+        rounds(
+          1_100,
+          `(local.set $file (call $open (local.get $round)))
+          (if (i32.ge_s (local.get $file) (i32.const 0)) (then (call $close (local.get $file))))`,
+          "(local $file i32)",
+        ),
+      ),
     manifest: STORAGE,
   },
   {
