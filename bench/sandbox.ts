@@ -17,6 +17,8 @@ const START_ROUNDS = 15;
 const MEMORY_ROUNDS = 5;
 const KILOBYTE = 1000;
 const UNIT = "MiB anonymous";
+/** Every host runs in an engine without its baseline compiler, as in the agent (sandbox/start-worker.ts). */
+const ENGINE_FLAGS = ["--expose-gc", "--no-sparkplug"];
 /** One arena of the allocator for all threads, as the manual sets it for a small device. */
 const ALLOCATOR = { MALLOC_ARENA_MAX: "1" };
 
@@ -171,7 +173,7 @@ async function inProcess<Result>(
   environment: Readonly<Record<string, string>> = {},
 ): Promise<Result> {
   const env = { ...process.env, ...environment };
-  const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", files.process, ...args], {
+  const { stdout } = await promisify(execFile)(process.execPath, [...ENGINE_FLAGS, files.process, ...args], {
     env,
   });
   return JSON.parse(stdout) as Result;
