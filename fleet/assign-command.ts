@@ -59,12 +59,17 @@ async function runAssignment(call: CommandCall, name: string): Promise<Repositor
   const { module, version } = parseReleaseName(name);
   const audience = audienceOf(call);
   const repository = await repositoryOf(call);
-  const { assignment } = await assignRelease(repository, { module, version, audience });
+  const { assignment, olderThan } = await assignRelease(repository, { module, version, audience });
   const who =
     assignment.kind === "pin"
       ? `device ${assignment.device}`
       : `${assignment.percent} % of group ${assignment.group}`;
   call.io.stdout.write(`${module}@${version}: assigned to ${who}\n`);
+  if (olderThan !== undefined) {
+    call.io.stdout.write(
+      `note: ${olderThan}, a newer release, was assigned before: devices that have committed it refuse ${version}. To take them back to its code, publish that under a new version\n`,
+    );
+  }
   return repository;
 }
 

@@ -47,6 +47,8 @@ export interface AssignResult {
   readonly module: string;
   readonly version: string;
   readonly assignment: Assignment;
+  /** The newest version that was assigned before, if the module's release counter was higher then: devices that have committed it stay with it. */
+  readonly olderThan: string | undefined;
 }
 
 /** All assignments of one module, by version. */
@@ -69,8 +71,28 @@ export async function assignRelease(repository: Repository, options: AssignOptio
 
     const targets = withAssignments(director.targets.metadata, module, after, component);
     await writeTargets({ repository, nowMs: options.nowMs ?? Date.now() }, director, targets);
-    return { module, version, assignment };
+    return {
+      module,
+      version,
+      assignment,
+      olderThan: newerAssigned(director.targets.metadata, before, component),
+    };
   });
+}
+
+function newerAssigned(
+  director: Targets,
+  before: ModuleAssignments,
+  component: TargetInfo,
+): string | undefined {
+  const counterOf = (target: TargetInfo | undefined): number => (target && releaseCounterOf(target)) ?? 0;
+  const module = parseTargetPath(component.path)?.module ?? "";
+  const assigned = [...before.keys()].map((version) => ({
+    version,
+    release: counterOf(director.targets.get(targetPath(module, version, "component.wasm"))),
+  }));
+  const newest = assigned.toSorted((left, right) => right.release - left.release)[0];
+  return newest !== undefined && newest.release > counterOf(component) ? newest.version : undefined;
 }
 
 /**

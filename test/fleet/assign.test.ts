@@ -218,3 +218,15 @@ test("raising a percentage only adds devices", (t) => {
     [],
   );
 });
+
+test("going back to an older release is told: devices that have committed the newer one refuse it", async (t) => {
+  const repository = await newRepository(t);
+  await publish(repository);
+  await publish(repository, { version: "1.1.0" });
+  const assign = async (version: string) =>
+    (await assignRelease(repository, { module: MODULE, version, audience: group(100) })).olderThan;
+  t.is(await assign("1.0.0"), undefined);
+  t.is(await assign("1.1.0"), undefined);
+  t.is(await assign("1.1.0"), undefined);
+  t.is(await assign("1.0.0"), "1.1.0");
+});
