@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import { VERSION } from "../../agent/version.ts";
 import { buildBundles } from "../../build.ts";
+import { repositorySigners, rootFile } from "../support/signed-repository.ts";
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -29,7 +30,7 @@ async function installPackage(t: ExecutionContext): Promise<{ folder: string; sk
   await buildBundles(join(installed, "dist"));
   for (const name of ["skerry.js", "package.json"]) await copyFile(join(ROOT, name), join(installed, name));
   await symlink(join(ROOT, "node_modules", "serialport"), join(folder, "node_modules", "serialport"));
-  await writeFile(join(folder, "root.json"), "{}");
+  await writeFile(join(folder, "root.json"), await rootFile(await repositorySigners("image")));
   await writeFile(join(folder, "device.toml"), CONFIG);
   return { folder, skerry: join(installed, "skerry.js") };
 }
