@@ -72,6 +72,7 @@ test("the page has the ceremony, the four thefts and what is done every day", (t
       "Other keepers, another threshold",
       "A team of publishers",
       "Many releases",
+      "Old releases",
       "An online key is stolen",
       "The targets key is stolen",
       "One root key is stolen",
