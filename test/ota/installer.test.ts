@@ -539,6 +539,34 @@ test("a first version that failed and is not assigned any more leaves nothing be
   t.deepEqual(await readdir(join(rig.folder, "data")), ["acme.thermo"]);
 });
 
+test("an update writes each of its bytes once, and the state is little beside it", async (t) => {
+  const real = createNodeDisk();
+  let writtenBytes = 0;
+  const counting: Disk = {
+    ...real,
+    open: async (path, mode) => {
+      const file = await real.open(path, mode);
+      return {
+        read: (target, position) => file.read(target, position),
+        truncate: (sizeBytes) => file.truncate(sizeBytes),
+        sync: () => file.sync(),
+        close: () => file.close(),
+        write: async (bytes, position) => {
+          writtenBytes += bytes.length;
+          await file.write(bytes, position);
+        },
+      };
+    },
+  };
+  const rig = await InstallRig.create(t, { disk: counting });
+  await rig.install(noise("1.0.0", 500_000));
+  const before = writtenBytes;
+  await rig.install(noise("1.1.0", 500_000));
+  await rig.installer.stop();
+  const perByte = (writtenBytes - before) / 500_000;
+  t.true(perByte >= 1 && perByte < 1.1, `${perByte} bytes written per byte of the update`);
+});
+
 test("store/over-budget: a release that does not fit into what versions may take is refused, and what runs goes on", async (t) => {
   const rig = await InstallRig.create(t, { storageBudgetBytes: 70_000 });
   await rig.install(noise("1.0.0", 50_000));

@@ -47,6 +47,8 @@ export function installed(...releases: readonly TestRelease[]): () => Promise<Vo
 type Expectation = {
   /** Versions of which one has to run after the restart; undefined where none may, too. */
   readonly mayRun: readonly (string | undefined)[];
+  /** What was being installed: it goes on with what is whole of it, and with nothing else. */
+  readonly resumes?: TestRelease;
   /** Versions that trap. */
   readonly traps?: readonly string[];
 };
@@ -127,7 +129,7 @@ function mortal(
   };
 }
 
-function checks({ mayRun, traps = [] }: Expectation): Pick<Scenario, "check" | "checkBriefly"> {
+function checks({ mayRun, resumes, traps = [] }: Expectation): Pick<Scenario, "check" | "checkBriefly"> {
   const restart =
     (further: (device: VolatileDevice) => Promise<string | undefined>): Scenario["check"] =>
     async (disk, promises) => {
@@ -140,7 +142,10 @@ function checks({ mayRun, traps = [] }: Expectation): Pick<Scenario, "check" | "
       await device.installer.stop();
       return wrong;
     };
-  return { check: restart(isStuck), checkBriefly: restart(async () => undefined) };
+  return {
+    check: restart((device) => isStuck(device, resumes)),
+    checkBriefly: restart(async () => undefined),
+  };
 }
 
 async function whatIsWrong(
@@ -182,8 +187,18 @@ async function whatIsWrong(
 }
 
 /** With the broker back the device is not stuck: the next update installs, and nothing is left of what was under way. */
-async function isStuck(device: VolatileDevice): Promise<string | undefined> {
+async function isStuck(
+  device: VolatileDevice,
+  resumes: TestRelease | undefined,
+): Promise<string | undefined> {
   device.connect();
+  if (
+    resumes !== undefined &&
+    device.store.modules().get(MODULE)?.committed?.version !== resumes.release.version
+  ) {
+    if (!(await device.install(resumes)))
+      return `the update does not go on: ${JSON.stringify(device.reports.at(-1))}`;
+  }
   if (!(await device.install(NEXT)))
     return `the next update does not install: ${JSON.stringify(device.reports.at(-1))}`;
   if (!isEqual(device.data(FOLDER), dataOf("2.0.0")))
@@ -232,7 +247,7 @@ export const CORE_SCENARIOS: readonly Scenario[] = [
     name: "the first start and the first install",
     base: async () => new VolatileDisk(),
     run: update(OLD),
-    ...checks({ mayRun: [undefined, "1.0.0"] }),
+    ...checks({ mayRun: [undefined, "1.0.0"], resumes: OLD }),
   },
   {
     name: "an update that rolls back",
@@ -244,7 +259,7 @@ export const CORE_SCENARIOS: readonly Scenario[] = [
     name: "an update that commits, and the clean-up of the version before the last",
     base: installed(OLD, NEW),
     run: update(THIRD),
-    ...checks({ mayRun: ["1.1.0", "1.2.0"] }),
+    ...checks({ mayRun: ["1.1.0", "1.2.0"], resumes: THIRD }),
   },
   ROTATION,
 ];
@@ -255,6 +270,6 @@ export const SCENARIOS: readonly Scenario[] = [
     name: "an update by an agent that finds the state of an older one",
     base: ofSchema1(installed(OLD)),
     run: update(NEW),
-    ...checks({ mayRun: ["1.0.0", "1.1.0"] }),
+    ...checks({ mayRun: ["1.0.0", "1.1.0"], resumes: NEW }),
   },
 ];
