@@ -107,10 +107,11 @@ export class HostCalls {
   /** Closes what the module left open. Never rejects. */
   async close(): Promise<void> {
     this.#ended.abort();
-    await this.#networkCalls?.close();
+    const networkClosed = this.#networkCalls?.close();
     await this.#openingEnds();
     this.#isClosed = true;
     await this.#closePorts();
+    await networkClosed;
   }
 
   /** Or its time is over: it is closed then as soon as it is open. */

@@ -21,6 +21,7 @@ export class NetworkCalls {
   /** What is closed and not yet gone counts as open: it holds a descriptor. */
   readonly #closing = new Set<Promise<void>>();
   #lastId = 0;
+  #isClosed = false;
   #wake: (() => void) | undefined;
 
   /** @param refused is told what the allow-list did not allow, for the device's owner */
@@ -60,6 +61,7 @@ export class NetworkCalls {
 
   /** Closes everything; what was written is sent first, if that takes no longer than `MAX_LINGER_MS`. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#wake?.();
     for (const id of [...this.#handles.keys()]) this.#close(id);
     await Promise.all(this.#closing);
@@ -89,7 +91,10 @@ export class NetworkCalls {
     if (requests.length >= MAX_HTTP_REQUESTS || this.#isFull())
       return httpFailure("connection-limit-reached");
     const exchange = await HttpExchange.start(this.#context, target, head, fields);
-    return this.#opened(() => exchange);
+    const answer = this.#opened(() => exchange);
+    // The module may have ended meanwhile.
+    if (answer.head.tag !== "opened") await exchange.close();
+    return answer;
   }
 
   async #wait(awaited: readonly Awaited[], timeoutMs: number): Promise<Answer> {
@@ -130,7 +135,7 @@ export class NetworkCalls {
   }
 
   #isFull(): boolean {
-    return this.#handles.size + this.#closing.size >= MAX_OPEN_SOCKETS;
+    return this.#isClosed || this.#handles.size + this.#closing.size >= MAX_OPEN_SOCKETS;
   }
 }
 

@@ -24,6 +24,7 @@ export class TcpSocket implements Handle {
   #pending: TcpConnection[] = [];
   #connection: TcpConnection | undefined;
   #isBusy = false;
+  #isClosed = false;
 
   constructor(context: NetworkContext, family: AddressFamily, connection?: TcpConnection) {
     this.#context = context;
@@ -105,6 +106,7 @@ export class TcpSocket implements Handle {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     await Promise.all([this.#closeServer(), this.#connection?.close()]);
   }
 
@@ -125,6 +127,8 @@ export class TcpSocket implements Handle {
     });
     const answer = await promise;
     this.#isBusy = false;
+    // The module may have ended meanwhile.
+    if (this.#isClosed) await this.#closeServer();
     return answer;
   }
 

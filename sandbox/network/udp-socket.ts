@@ -27,6 +27,7 @@ export class UdpSocket implements Handle {
   readonly #options = new Map<SocketOption, number>();
   #socket: Socket | undefined;
   #isBusy = false;
+  #isClosed = false;
   #hearsAll = false;
   #remote: Endpoint | undefined;
   #queue: Datagram[] = [];
@@ -119,6 +120,7 @@ export class UdpSocket implements Handle {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     const socket = this.#socket;
     this.#socket = undefined;
     this.#queue = [];
@@ -144,6 +146,11 @@ export class UdpSocket implements Handle {
     });
     socket.on("message", (data, from) => this.#arrived(data, from));
     for (const [option, value] of this.#options) applyOption(socket, option, value);
+    if (this.#isClosed) {
+      // The module has ended meanwhile.
+      socket.close();
+      return failed("invalid-state");
+    }
     this.#socket = socket;
     return { head: { tag: "bound", local: localOf(socket) } };
   }

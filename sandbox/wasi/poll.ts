@@ -28,7 +28,7 @@ export interface Source {
 
 /** Things that become ready by themselves, and how to wait for several of them at a time. */
 export interface SourceGroup<Member extends object> {
-  /** Blocks until one is ready or `performance.now()` reaches `deadlineMs`, and says which are; may come back earlier. */
+  /** Blocks until one is ready or `monotonicMs()` reaches `deadlineMs`, and says which are; may come back earlier. */
   wait(members: readonly Member[], deadlineMs: number): readonly boolean[];
 }
 
@@ -98,7 +98,7 @@ export function createPolling(session: ModuleSession): Polling {
       const waited = pollables.find((pollable) => sources.has(pollable));
       if (grouped.length > 0) {
         const lookMs =
-          waited === undefined ? deadlineMs : Math.min(deadlineMs, performance.now() + STDIN_LOOK_MS);
+          waited === undefined ? deadlineMs : Math.min(deadlineMs, monotonicMs() + STDIN_LOOK_MS);
         const groupReady = waitForGroup(grouped, lookMs);
         for (const [index, pollable] of pollables.entries()) ready[index] ||= groupReady.has(pollable);
       }

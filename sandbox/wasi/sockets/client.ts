@@ -3,6 +3,7 @@
 import { ioErrorCreate } from "../../../node_modules/@bytecodealliance/preview2-shim/dist/browser/io.js";
 import { MAX_NETWORK_WAIT_MS } from "../../limits.ts";
 import type { ModuleSession } from "../../module-session.ts";
+import { monotonicMs } from "../../monotonic-time.ts";
 import type {
   Awaited,
   HttpErrorCode,
@@ -95,7 +96,7 @@ export class NetworkClient implements SourceGroup<Awaited> {
     const open = new Map(members.filter(({ id }) => this.#open.has(id)).map((one) => [keyOf(one), one]));
     if (open.size === 0) return members.map(() => true);
     const hasClosed = members.some(({ id }) => !this.#open.has(id));
-    const remainingMs = hasClosed ? 0 : Math.max(0, Math.ceil(deadlineMs - performance.now()));
+    const remainingMs = hasClosed ? 0 : Math.max(0, Math.ceil(deadlineMs - monotonicMs()));
     const timeoutMs = Math.min(remainingMs, MAX_NETWORK_WAIT_MS);
     const { head } = this.call({ op: "wait", for: [...open.values()], timeoutMs }, ["ready"]);
     const ready = new Set([...open.keys()].filter((_, index) => head.ready[index] === true));

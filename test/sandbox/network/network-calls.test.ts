@@ -373,6 +373,31 @@ test("a body that is longer than it said ends the request", async (t) => {
   });
 });
 
+test("what was under way when the module ended leaves nothing open", async (t) => {
+  const { calls, head, create } = networkOf(t, LOOPBACK, ["127.0.0.1:*", "127.0.0.1:*/udp"]);
+  const far = await tcpServer(t, () => {});
+  const [tcp, udp] = [await create("tcp"), await create("udp")];
+  const free = await tcpServer(t, () => {});
+  const { promise, resolve } = Promise.withResolvers<void>();
+  free.server.close(() => resolve());
+  await promise;
+  const underWay = [
+    head({ op: "bind", id: tcp, endpoint: at(free.port) }),
+    head({ op: "bind", id: udp, endpoint: at(free.port) }),
+    head(requestTo(far.port)),
+  ];
+  await calls.close();
+  await Promise.all(underWay);
+  const probe = connect(free.port, "127.0.0.1");
+  const [error] = await once(probe, "error");
+  t.is((error as NodeJS.ErrnoException).code, "ECONNREFUSED");
+  const again = createSocket("udp4");
+  t.teardown(() => void again.close());
+  again.bind({ port: free.port, address: "127.0.0.1", exclusive: true });
+  await once(again, "listening");
+  t.is(again.address().port, free.port);
+});
+
 const malformed: Readonly<Record<string, unknown>> = {
   nothing: undefined,
   "no operation": {},

@@ -4,6 +4,7 @@ import test, { type ExecutionContext } from "ava";
 import type { HostCall, HostReply } from "../../../sandbox/channel.ts";
 import { createControlMemory } from "../../../sandbox/control-block.ts";
 import { ModuleSession } from "../../../sandbox/module-session.ts";
+import { monotonicMs } from "../../../sandbox/monotonic-time.ts";
 import type { NetworkCall, NetworkReply } from "../../../sandbox/network/protocol.ts";
 import { createPolling } from "../../../sandbox/wasi/poll.ts";
 import type { IpSocketAddress } from "../../../sandbox/wasi/sockets/addresses.ts";
@@ -32,10 +33,12 @@ function network(answers: Partial<Record<NetworkCall["op"], () => NetworkReply>>
     const reply = (answers[op] ?? defaults[op])?.() ?? { tag: "done" };
     return { head: { tag: "network", reply }, payload: new Uint8Array(0) };
   };
-  const client = new NetworkClient({ call, enterHost: () => {} }, createPolling(session));
+  const polling = createPolling(session);
+  const client = new NetworkClient({ call, enterHost: () => {} }, polling);
   const interfaces = createSockets(client);
   return {
     asked,
+    polling,
     network: interfaces["wasi:sockets/instance-network"].instanceNetwork(),
     tcp: () => interfaces["wasi:sockets/tcp-create-socket"].createTcpSocket("ipv4"),
     udp: () => interfaces["wasi:sockets/udp-create-socket"].createUdpSocket("ipv4"),
@@ -228,6 +231,33 @@ test("a stream says once why it failed, and is closed afterwards", (t) => {
     { tag: "last-operation-failed" },
   );
   t.deepEqual(t.throws(() => input.read(1n), { any: true }) as unknown, { tag: "closed" });
+});
+
+test("a poll of a socket and a timer is one wait, as long as the timer", (t) => {
+  const { udp, network: net, asked, polling } = network();
+  const socket = udp();
+  socket.startBind(net, here);
+  socket.finishBind();
+  const [incoming] = socket.stream(undefined);
+  const startMs = monotonicMs();
+  const timer = polling.timer(startMs + 20_000);
+  t.deepEqual([...polling.poll.poll([timer, incoming.subscribe(), incoming.subscribe()])], [1, 2]);
+  const waits = asked.filter((call) => call.op === "wait");
+  t.is(waits.length, 1);
+  t.deepEqual(waits[0]?.for, [{ id: 1, interest: "read" }]);
+  // By the worker's own clock, which is not the process's.
+  const timeoutMs = waits[0]?.timeoutMs ?? 0;
+  t.true(timeoutMs <= 20_000 && timeoutMs >= 20_000 - (monotonicMs() - startMs), `${timeoutMs}`);
+});
+
+test("a poll looks without waiting when something else is ready already", (t) => {
+  const { udp, network: net, asked, polling } = network({ wait: () => ({ tag: "ready", ready: [false] }) });
+  const socket = udp();
+  socket.startBind(net, here);
+  socket.finishBind();
+  const [incoming] = socket.stream(undefined);
+  t.deepEqual([...polling.poll.poll([incoming.subscribe(), polling.always()])], [1]);
+  t.like(asked.at(-1), { op: "wait", timeoutMs: 0 });
 });
 
 test("a UDP socket has streams when it is bound", (t) => {
