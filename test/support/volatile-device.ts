@@ -69,6 +69,8 @@ export class CarefulRunner implements ModuleRunner {
   /** Takes over what an older version left; what a newer one left it does not know. */
   async #migrate(version: string, folder: string): Promise<void> {
     await makeDataFolder(this.#disk, folder);
+    // What one that was killed left in the page cache is believed below.
+    await this.#disk.syncDirectory(folder);
     for (const [name, text] of dataOf(version)) {
       const path = join(folder, name);
       const found = await readWhole(this.#disk, path, DATA_BYTES);
