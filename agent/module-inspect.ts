@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { DEFAULT_CODE_BYTES } from "../devices/limits.ts";
 import { formatSize } from "../ota/units.ts";
 import type { ComponentDescription } from "../sandbox/component/component-type.ts";
-import { hasExport, hostInterface, isNetworkInterface } from "../sandbox/imports.ts";
+import { hasExport, hostInterface, isKeyvalueInterface, isNetworkInterface } from "../sandbox/imports.ts";
 import type { World } from "../sandbox/module-spec.ts";
 import { messageOf } from "./errors.ts";
 import type { ModuleCommandIo } from "./module-command.ts";
@@ -125,7 +125,8 @@ function worldOf(exports: ComponentDescription["exports"]): World | null {
 function supplyOf(name: string): InspectedImport["supply"] {
   const wanted = hostInterface(name);
   if (wanted === undefined) return "unknown";
-  return wanted.startsWith("wasi:") && !isNetworkInterface(wanted) ? "always" : "grant";
+  const isGranted = isNetworkInterface(wanted) || isKeyvalueInterface(wanted);
+  return wanted.startsWith("wasi:") && !isGranted ? "always" : "grant";
 }
 
 function memoryOf(modules: readonly InspectedModule[]): Inspection["memory"] {
@@ -176,7 +177,9 @@ function grantsOf(
   if (hasExport(exports, "skerry:module/message-handler")) lines.push('subscribe = ["message/#"]');
   // Every libc imports files, and few modules keep some: without storage they find none.
   const keepsFiles = names.has("wasi:filesystem/preopens");
-  const storage = keepsFiles ? ['# storage = "1MiB"    # if it keeps files, in /data'] : [];
+  const keepsValues = [...names].some((name) => name !== undefined && isKeyvalueInterface(name));
+  if (keepsValues) lines.push('storage = "64KiB"');
+  const storage = keepsFiles && !keepsValues ? ['# storage = "1MiB"    # if it keeps files, in /data'] : [];
   // Room to grow: a heap begins beyond the minimum.
   const memory = `memory = "${Math.max(1, Math.ceil((minimumBytes * 2) / 1024 ** 2))}MiB"`;
   const isLarge = codeBytes > DEFAULT_CODE_BYTES;

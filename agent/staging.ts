@@ -138,6 +138,7 @@ function grantedPart(request: GrantRequest, decision: GrantDecision): ModuleGran
     sensors: without("sensor", request.sensor),
     serial: without("serial", request.serial),
     publish: without("publish", request.publish),
+    storageBytes: refusals.some(({ capability }) => capability === "storage") ? 0 : request.storageBytes,
     // What of it is refused is named by the refusal; the interfaces themselves were asked for.
     ...(asksForNetwork(request) ? { network: { connect: [], listen: [] } } : {}),
   };

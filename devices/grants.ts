@@ -104,9 +104,9 @@ export function asksForNetwork({ network, listen }: GrantRequest): boolean {
 }
 
 /** What of the grants concerns the running module's calls. */
-export function moduleGrants({ sensors, serial, publish, network, config }: Grants) {
+export function moduleGrants({ sensors, serial, publish, network, config, storageBytes }: Grants) {
   return {
-    ...{ sensors, serial, publish },
+    ...{ sensors, serial, publish, storageBytes },
     ...(network === undefined ? {} : { network }),
     ...(config === undefined ? {} : { config }),
   };

@@ -52,10 +52,14 @@ const NETWORK_INTERFACES = [
   "wasi:sockets/udp-create-socket",
 ] as const;
 
+/** A proposal beside WASI 0.2: for a module that was granted private files. */
+const KEYVALUE_INTERFACES = ["wasi:keyvalue/atomics", "wasi:keyvalue/batch", "wasi:keyvalue/store"] as const;
+
+export type KeyvalueInterface = (typeof KEYVALUE_INTERFACES)[number];
 export type NetworkInterface = (typeof NETWORK_INTERFACES)[number];
 export type WasiInterface = (typeof WASI_INTERFACES)[number];
 export type DeviceInterface = (typeof DEVICE_INTERFACES)[number];
-export type HostInterface = WasiInterface | NetworkInterface | DeviceInterface;
+export type HostInterface = WasiInterface | NetworkInterface | KeyvalueInterface | DeviceInterface;
 
 const EXPORTED_INTERFACES = [
   "wasi:cli/run",
@@ -70,6 +74,7 @@ const VERSIONS: Readonly<Record<string, RegExp>> = {
   wasi: /^0\.2\.(0|[1-9][0-9]*)$/,
   // Proposals of WASI that are not done: between two drafts anything may change.
   "wasi:config": /^0\.2\.0-rc\.1$/,
+  "wasi:keyvalue": /^0\.2\.0-draft$/,
   "wasi:logging": /^0\.1\.0-draft$/,
   skerry: /^0\.1\.(0|[1-9][0-9]*)$/,
 };
@@ -84,6 +89,11 @@ const NEEDED_GRANTS: Readonly<Record<DeviceInterface, NeededGrant>> = {
   "skerry:device/sensor": { granted: (grants) => grants.sensors.length > 0, ask: "sensor" },
   "skerry:device/serial": { granted: (grants) => grants.serial.length > 0, ask: "serial" },
   "skerry:module/messaging": { granted: (grants) => grants.publish.length > 0, ask: "publish" },
+};
+
+const NEEDED_FOR_KEYVALUE: NeededGrant = {
+  granted: (grants) => (grants.storageBytes ?? 0) > 0,
+  ask: "storage",
 };
 
 const NEEDED_FOR_NETWORK: NeededGrant = {
@@ -154,7 +164,9 @@ export function exportedInterface(name: string): ExportedInterface | undefined {
 /** The interface of this host that an import's name stands for, whatever its compatible version, or undefined. */
 export function hostInterface(name: string): HostInterface | undefined {
   const wanted = withoutVersion(name);
-  return [...WASI_INTERFACES, ...NETWORK_INTERFACES, ...DEVICE_INTERFACES].find((one) => one === wanted);
+  return [...WASI_INTERFACES, ...NETWORK_INTERFACES, ...KEYVALUE_INTERFACES, ...DEVICE_INTERFACES].find(
+    (one) => one === wanted,
+  );
 }
 
 /** Whether an interface belongs to `wasi:sockets` or `wasi:http`. */
@@ -162,8 +174,14 @@ export function isNetworkInterface(name: HostInterface): name is NetworkInterfac
   return NETWORK_INTERFACES.some((one) => one === name);
 }
 
+/** Whether an interface belongs to `wasi:keyvalue`. */
+export function isKeyvalueInterface(name: HostInterface): name is KeyvalueInterface {
+  return KEYVALUE_INTERFACES.some((one) => one === name);
+}
+
 function neededGrant(name: HostInterface): NeededGrant | undefined {
   if (isNetworkInterface(name)) return NEEDED_FOR_NETWORK;
+  if (isKeyvalueInterface(name)) return NEEDED_FOR_KEYVALUE;
   return isDeviceInterface(name) ? NEEDED_GRANTS[name] : undefined;
 }
 

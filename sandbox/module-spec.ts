@@ -15,6 +15,8 @@ export interface ModuleGrants {
   readonly serial: readonly string[];
   /** MQTT topic filters, relative to the module: `telemetry/#`. */
   readonly publish: readonly string[];
+  /** Private files, in bytes: with some, `wasi:keyvalue` is there. */
+  readonly storageBytes?: number;
   /** What `wasi:config` tells the module. */
   readonly config?: Readonly<Record<string, string>>;
   /** Without it there is no network at all: a component that imports it is refused. With empty lists nothing can be reached. */

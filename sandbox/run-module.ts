@@ -13,7 +13,9 @@ import {
   checkExports,
   type HostInterface,
   hostInterface,
+  isKeyvalueInterface,
   isNetworkInterface,
+  type KeyvalueInterface,
   type Named,
   type NetworkInterface,
   planImports,
@@ -49,6 +51,7 @@ export async function loadModule(session: ModuleSession, start: WorkerStart): Pr
   const interfaces: Partial<Record<HostInterface, object>> = {
     ...wasi.interfaces,
     ...network,
+    ...(await loadKeyvalue(wasi, imports)),
     ...createDeviceImports(session, start.grants),
   };
   const lookup = new ImportLookup({}, (name) => {
@@ -140,8 +143,23 @@ async function loadWasi(
   imports: readonly Named[],
 ): Promise<WasiHost> {
   const { createWasiHost } = await import("./wasi/host.ts");
-  const withFilesystem = imports.some(({ name }) => hostInterface(name) === "wasi:filesystem/types");
+  const withFilesystem = imports.some(({ name }) => {
+    const wanted = hostInterface(name);
+    return wanted === "wasi:filesystem/types" || (wanted !== undefined && isKeyvalueInterface(wanted));
+  });
   return createWasiHost(session, start, withFilesystem);
+}
+
+/** In the module's private folder; without one it was not granted, so nothing imports it. */
+async function loadKeyvalue(
+  { privateFolder }: WasiHost,
+  imports: readonly Named[],
+): Promise<Partial<Record<KeyvalueInterface, object>>> {
+  const isWanted = imports.some(({ name }) => name.startsWith("wasi:keyvalue/"));
+  if (!isWanted || privateFolder === undefined) return {};
+  const { createKeyvalue } = await import("./wasi/keyvalue.ts");
+  const { store, atomics, batch } = createKeyvalue(privateFolder);
+  return { "wasi:keyvalue/store": store, "wasi:keyvalue/atomics": atomics, "wasi:keyvalue/batch": batch };
 }
 
 /** Sockets and HTTP cost memory, and few modules have a use for them. */

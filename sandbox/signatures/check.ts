@@ -38,6 +38,7 @@ const PACKAGES: Readonly<Record<string, () => Promise<Signatures>>> = {
   "wasi:filesystem": async () => (await import("./wasi-filesystem.ts")).wasiFilesystem,
   "wasi:http": async () => (await import("./wasi-http.ts")).wasiHttp,
   "wasi:io": async () => (await import("./wasi-io.ts")).wasiIo,
+  "wasi:keyvalue": async () => (await import("./wasi-proposals.ts")).wasiProposals,
   "wasi:logging": async () => (await import("./wasi-proposals.ts")).wasiProposals,
   "wasi:random": async () => (await import("./wasi-random.ts")).wasiRandom,
   "wasi:sockets": async () => (await import("./wasi-sockets.ts")).wasiSockets,

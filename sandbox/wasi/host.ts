@@ -14,6 +14,7 @@ import { LogRate } from "../log-rate.ts";
 import type { ModuleSession } from "../module-session.ts";
 import { createClocks } from "./clocks.ts";
 import { createConfig } from "./config.ts";
+import type { Descriptor } from "./filesystem/descriptor.ts";
 import type { Filesystem } from "./filesystem/filesystem.ts";
 import { createLogging } from "./logging.ts";
 import { createPolling, type Polling } from "./poll.ts";
@@ -23,11 +24,13 @@ import { createStdio, ModuleLog, type StandardStreams } from "./stdio.ts";
 export interface WasiHost {
   readonly interfaces: Readonly<Record<WasiInterface, object>>;
   readonly polling: Polling;
+  /** What wasi:keyvalue is kept in. */
+  readonly privateFolder: Descriptor | undefined;
   /** To be called when the module has ended: its last words may lack a line's end. */
   end(): void;
 }
 
-/** @param withFilesystem whether the component imports `wasi:filesystem`: only then it is loaded */
+/** @param withFilesystem whether the component imports `wasi:filesystem`, or `wasi:keyvalue` on top of it: only then it is loaded */
 export async function createWasiHost(
   session: ModuleSession,
   start: WorkerStart,
@@ -39,7 +42,7 @@ export async function createWasiHost(
   const stdio = await loadStdio(session, start, polling);
   const filesystem = withFilesystem
     ? await loadFilesystem(session, polling, start)
-    : { types: {}, preopens: { getDirectories: () => [] } };
+    : { types: {}, preopens: { getDirectories: () => [] }, privateFolder: undefined };
   const cli = createCli({ environment: start.env, arguments: [start.name, ...start.args] });
   const interfaces = {
     // Every path of a module starts at a folder that it was given: there is no current one.
@@ -66,7 +69,7 @@ export async function createWasiHost(
     "wasi:random/insecure-seed": random.insecureSeed,
     "wasi:random/random": random.random,
   };
-  return { interfaces, polling, end: () => stdio.end() };
+  return { interfaces, polling, privateFolder: filesystem.privateFolder, end: () => stdio.end() };
 }
 
 async function loadStdio(

@@ -62,8 +62,15 @@ test("the host has every function that is written down", async (t) => {
   const componentPath = join(folder, "component.wasm");
   await writeFile(componentPath, await worldComponent(IMPORTED, ["wasi:cli/run"]));
   const network = { connect: [], listen: [] };
-  const grants = { sensors: ["ambient"], serial: ["modbus0"], publish: ["telemetry/#"], network };
-  const { module } = startRecorded({ componentPath, grants });
+  const grants = {
+    sensors: ["ambient"],
+    serial: ["modbus0"],
+    publish: ["telemetry/#"],
+    network,
+    storageBytes: 1,
+  };
+  const folders = [{ hostPath: folder, guestPath: "/data", quota: { maxBytes: 1, maxEntries: 1 } }];
+  const { module } = startRecorded({ componentPath, grants, folders });
   // It came to its own function, which traps: nothing was missing when it was linked.
   t.like(await module.done, { kind: "trapped", code: "trap/wasm" });
 });

@@ -11,6 +11,8 @@ import { filesystemErrorCode } from "./streams.ts";
 export interface Filesystem {
   readonly types: object;
   readonly preopens: { getDirectories(): [Descriptor, string][] };
+  /** The folder with a quota, which the agent keeps for the module; undefined if it has none. */
+  readonly privateFolder: Descriptor | undefined;
 }
 
 /** Opens the folders. @throws SandboxError `sandbox/folder-unusable` */
@@ -21,7 +23,10 @@ export function createFilesystem(
 ): Filesystem {
   const context = new FilesystemContext(session, polling, writtenBytesPerSecond);
   const open = folders.map((folder) => new OpenFolder(context, folder));
+  const privateIndex = folders.findIndex(({ quota }) => quota !== undefined);
+  const kept = open[privateIndex];
   return {
+    privateFolder: kept && Descriptor.ofRoot(kept),
     types: { Descriptor, DirectoryEntryStream, filesystemErrorCode },
     preopens: {
       getDirectories: () => open.map((folder) => [Descriptor.ofRoot(folder), folder.guestPath]),
