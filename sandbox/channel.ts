@@ -64,8 +64,8 @@ export type WorkerMessage =
   | { readonly kind: "limited"; readonly code: WorkerLimitCode; readonly message: string }
   /** A reactor is instantiated and `init` is about to be called. */
   | { readonly kind: "initializing" }
-  /** Instantiated; for a reactor, `init` has succeeded as well. */
-  | { readonly kind: "running" }
+  /** Instantiated; for a reactor, `init` has succeeded as well. `hasTimer`: it is to be called by the timer. */
+  | { readonly kind: "running"; readonly hasTimer: boolean }
   /** A reactor's `on-timer`, `on-message` or `health` returned; `error` is the module's own text, or `null`. */
   | { readonly kind: "called"; readonly error: string | null }
   /** The last message. */

@@ -7,7 +7,7 @@ type GuestFunction = (...args: readonly unknown[]) => unknown;
 
 /** `name` in camelCase; undefined when the module exports no such interface or function. */
 export function guestFunction(
-  module: LoadedModule,
+  module: Pick<LoadedModule, "exports" | "instance">,
   wanted: ExportedInterface,
   name: string,
 ): GuestFunction | undefined {

@@ -26,11 +26,9 @@ import type {
 } from "./module-spec.ts";
 import { parseWorkerMessage } from "./parse-worker-message.ts";
 import { ReactorCalls } from "./reactor-calls.ts";
+import { ReactorTimer } from "./reactor-timer.ts";
 import { createWorker, workerStart } from "./start-worker.ts";
 import { Watchdog } from "./watchdog.ts";
-
-/** Node's timers fire at once beyond this. */
-const LONGEST_TIMER_MS = 0x7fffffff;
 
 /**
  * Starts a module in a worker of its own and returns at once; `done` tells how it ended.
@@ -55,6 +53,7 @@ class ModuleHost implements RunningModule {
   readonly #control = new AgentControl(this.#controlMemory);
   readonly #watchdog = new Watchdog(this.#control, (message) => this.#fail("limit/deadline", message));
   readonly #reactor = new ReactorCalls((call, payload) => this.#post(call, payload), this.#watchdog);
+  readonly #timer = new ReactorTimer(() => this.#onTimer());
   readonly #hostCalls: HostCalls;
   readonly #inbox: Inbox;
   readonly #limitReports: LimitReports;
@@ -66,8 +65,6 @@ class ModuleHost implements RunningModule {
   #isInitializing = false;
   #end: ModuleEnd | undefined;
   #hostCallPending = false;
-  #timerPending = false;
-  #interval: NodeJS.Timeout | undefined;
   #graceTimer: NodeJS.Timeout | undefined;
 
   constructor(spec: ModuleSpec, services: ModuleServices, observer: ModuleObserver) {
@@ -198,7 +195,7 @@ class ModuleHost implements RunningModule {
         this.#nowInitializing();
         break;
       case "running":
-        this.#nowRunning();
+        this.#nowRunning(message.hasTimer);
         break;
       case "called":
         this.#reactor.finish(message.error);
@@ -231,7 +228,7 @@ class ModuleHost implements RunningModule {
     }
   }
 
-  #nowRunning(): void {
+  #nowRunning(hasTimer: boolean): void {
     if (this.#state !== "starting") {
       return;
     }
@@ -239,21 +236,16 @@ class ModuleHost implements RunningModule {
     this.#watchdog.rest();
     if (this.#spec.world === "command") {
       this.#watchdog.watchActivity(this.#callDeadlineMs);
-    } else if (this.#spec.intervalMs !== undefined) {
-      const intervalMs = Math.min(this.#spec.intervalMs, LONGEST_TIMER_MS);
-      this.#interval = setInterval(() => void this.#onTimer(), intervalMs);
+    } else if (this.#spec.intervalMs !== undefined && hasTimer) {
+      this.#timer.start(this.#spec.intervalMs);
     }
     if (this.#spec.world === "reactor") this.#inbox.open();
     this.#observer.running?.();
   }
 
   async #onTimer(): Promise<void> {
-    if (this.#state !== "running" || this.#timerPending) {
-      return;
-    }
-    this.#timerPending = true;
+    if (this.#state !== "running") return;
     const error = await this.#reactor.call({ kind: "on-timer" }, this.#callDeadlineMs);
-    this.#timerPending = false;
     if (error !== null && this.#end === undefined) {
       this.#observer.callFailed?.("on-timer", error);
     }
@@ -310,7 +302,7 @@ class ModuleHost implements RunningModule {
   async #cleanUp(end: ModuleEnd): Promise<void> {
     this.#state = "ended";
     this.#watchdog.rest();
-    clearInterval(this.#interval);
+    this.#timer.stop();
     clearTimeout(this.#graceTimer);
     this.#inbox.end();
     this.#reactor.end();

@@ -85,8 +85,9 @@ function parseMessage(message: Fields): WorkerMessage {
         message: text(message, "message", MAX_REPORT_LENGTH),
       };
     case "initializing":
-    case "running":
       return { kind };
+    case "running":
+      return { kind, hasTimer: message["hasTimer"] === true };
     case "called":
       return { kind, error: message["error"] === null ? null : text(message, "error", MAX_REPORT_LENGTH) };
     case "ended":

@@ -12,7 +12,7 @@ export function runCommand(session: ModuleSession, module: LoadedModule): Module
   if (run === undefined) {
     throw new SandboxError("sandbox/export-missing", "wasi:cli/run has no function run");
   }
-  session.post({ kind: "running" });
+  session.post({ kind: "running", hasTimer: false });
   try {
     run();
     return { kind: "exited", exitCode: 0 };

@@ -16,7 +16,10 @@ export interface Reactor {
 }
 
 /** Calls `init`. Throws what `describeEnd` understands. */
-export function startReactor(session: ModuleSession, module: LoadedModule): Reactor {
+export function startReactor(
+  session: ModuleSession,
+  module: Pick<LoadedModule, "exports" | "instance">,
+): Reactor {
   const init = guestFunction(module, "skerry:module/lifecycle", "init");
   const health = guestFunction(module, "skerry:module/lifecycle", "health");
   const onTimer = guestFunction(module, "skerry:module/timer-handler", "onTimer");
@@ -29,7 +32,7 @@ export function startReactor(session: ModuleSession, module: LoadedModule): Reac
   if (refusal !== null) {
     throw new SandboxError("sandbox/init-failed", `init answered: ${refusal}`);
   }
-  session.post({ kind: "running" });
+  session.post({ kind: "running", hasTimer: onTimer !== undefined });
   return {
     call(call, payload) {
       session.post({ kind: "called", error: answerOf(call, payload) });
