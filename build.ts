@@ -103,7 +103,7 @@ const common: BuildOptions = {
   format: "esm",
   target: "node24",
   legalComments: "none",
-  define: { SKERRY_BUILT_MS: `${builtMs()}` },
+  metafile: true,
   // CommonJS packages in an ES module bundle ask for Node's own modules by `require`.
   banner: {
     js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
@@ -112,29 +112,40 @@ const common: BuildOptions = {
 /** What a CommonJS package calls its own folder. */
 const FOLDER_OF_CHUNK = { __dirname: "import.meta.dirname" };
 
-/** Builds everything into `outdir`, which is emptied first. */
+/** Builds everything into `outdir`, which is emptied first. Resolves to the folders of the npm packages whose code is in it, in order. */
 export async function buildBundles(
   outdir: string,
   { serialport }: BundleOptions = { serialport: "package" },
-): Promise<void> {
+): Promise<readonly string[]> {
   await rm(outdir, { recursive: true, force: true });
   const library = { contents: LIBRARY, resolveDir: root, sourcefile: "library.ts", loader: "ts" } as const;
   // Chunks lie beside their entry: the agent looks for worker.js in the folder of the chunk that starts it.
   const part = (name: string): BuildOptions => ({
     ...common,
     outdir,
-    ...(serialport === "package"
-      ? { external: ["serialport"] }
-      : { define: { ...common.define, ...FOLDER_OF_CHUNK } }),
+    define: {
+      SKERRY_BUILT_MS: `${builtMs()}`,
+      ...(serialport === "package" ? {} : FOLDER_OF_CHUNK),
+    },
+    ...(serialport === "package" ? { external: ["serialport"] } : {}),
     plugins: serialport === "package" ? [substitutes] : [substitutes, addonBeside],
     entryNames: name,
     chunkNames: `${name}-[name]-[hash]`,
   });
-  await build({ ...part("agent"), stdin: library });
-  await build({ ...part("worker"), entryPoints: ["sandbox/worker.ts"] });
-  await build({ ...part("fleet"), entryPoints: ["fleet/main.ts"] });
   const { plugins = [], ...command } = part("skerry");
-  await build({ ...command, entryPoints: ["skerry.ts"], plugins: [...plugins, halves] });
+  const results = [
+    await build({ ...part("agent"), stdin: library }),
+    await build({ ...part("worker"), entryPoints: ["sandbox/worker.ts"] }),
+    await build({ ...part("fleet"), entryPoints: ["fleet/main.ts"] }),
+    await build({ ...command, entryPoints: ["skerry.ts"], plugins: [...plugins, halves] }),
+  ];
+  return packagesIn(results.flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {})));
+}
+
+/** The folders of the npm packages that these files, relative to the project, belong to. */
+function packagesIn(files: readonly string[]): readonly string[] {
+  const folders = files.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? []);
+  return [...new Set(folders)].sort().map((folder) => resolve(root, folder));
 }
 
 async function printSizes(outdir: string): Promise<void> {

@@ -5,11 +5,16 @@
  *     usr/lib/skerry/skerry.js       the command, package.json
  *     usr/lib/skerry/dist/           the bundles, and serialport.node: the one native addon, for one architecture
  *     usr/lib/skerry/wit/            what modules are written against
+ *     usr/lib/systemd/, sysusers.d/  the service and its user (packaging/tree)
+ *     usr/share/doc/skerry/, man/    how it is installed, an example configuration, licences, the manual page
  */
-import { copyFile, cp, mkdir, writeFile } from "node:fs/promises";
+import { copyFile, cp, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { VERSION } from "../agent/version.ts";
 import { buildBundles } from "../build.ts";
+import { copyrightText } from "./copyright.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const ADDONS = join(ROOT, "node_modules/@serialport/bindings-cpp/prebuilds");
@@ -22,6 +27,9 @@ const ADDON_OF = {
 } as const;
 
 export type Architecture = keyof typeof ADDON_OF;
+export const ARCHITECTURES: readonly Architecture[] = ["amd64", "arm64", "armhf"];
+
+const BLOCK_BYTES = 4_096;
 
 const LAUNCHER = `#!/bin/sh
 # One arena of malloc's and a young generation of 1 MiB: less memory for what an agent does. Nothing makes code from text.
@@ -33,16 +41,69 @@ while read -r name kibibytes _; do [ "$name" = MemTotal: ] && break; done < /pro
 exec "\${SKERRY_NODE:-node}" $flags /usr/lib/skerry/skerry.js "$@"
 `;
 
-/** Lays Skerry out below `folder` for devices of an architecture. */
-export async function layOut(folder: string, architecture: Architecture): Promise<void> {
+/** Documents for whoever installs it, compressed as Debian's policy wants it for long ones. */
+const DOCUMENTS = {
+  "CHANGELOG.md": "NEWS.gz",
+  LICENSE: "LICENSE",
+  "docs/INSTALL.md": "README.md",
+  "packaging/device.toml": "examples/device.toml",
+} as const;
+
+/**
+ * Lays Skerry out below `folder` for devices of an architecture.
+ *
+ * @param epochSeconds the day that the manual page carries, in seconds since 1970
+ */
+export async function layOut(
+  folder: string,
+  architecture: Architecture,
+  epochSeconds = Date.now() / 1_000,
+): Promise<void> {
   const library = join(folder, "usr/lib/skerry");
+  await cp(join(ROOT, "packaging/tree"), folder, { recursive: true });
   await Promise.all([
     mkdir(library, { recursive: true }),
     mkdir(join(folder, "usr/bin"), { recursive: true }),
   ]);
   await writeFile(join(folder, "usr/bin/skerry"), LAUNCHER, { mode: 0o755 });
-  await buildBundles(join(library, "dist"), { serialport: "beside" });
+  const bundled = await buildBundles(join(library, "dist"), { serialport: "beside" });
   await copyFile(join(ADDONS, ADDON_OF[architecture]), join(library, "dist/serialport.node"));
   for (const file of ["skerry.js", "package.json"]) await copyFile(join(ROOT, file), join(library, file));
   await cp(join(ROOT, "wit"), join(library, "wit"), { recursive: true });
+  await layOutDocuments(join(folder, "usr/share"), bundled, epochSeconds);
+}
+
+async function layOutDocuments(
+  share: string,
+  bundledPackages: readonly string[],
+  epochSeconds: number,
+): Promise<void> {
+  const [documents, manuals] = [join(share, "doc/skerry"), join(share, "man/man1")];
+  await mkdir(join(documents, "examples"), { recursive: true });
+  await mkdir(manuals, { recursive: true });
+  for (const [source, name] of Object.entries(DOCUMENTS)) {
+    const text = await readFile(join(ROOT, source));
+    await writeFile(join(documents, name), name.endsWith(".gz") ? gzipSync(text, { level: 9 }) : text);
+  }
+  await writeFile(join(documents, "copyright"), await copyrightText(bundledPackages));
+  const date = new Date(epochSeconds * 1_000).toISOString().slice(0, "2000-01-01".length);
+  const manual = (await readFile(join(ROOT, "packaging/skerry.1"), "utf8"))
+    .replace("@VERSION@", VERSION)
+    .replace("@DATE@", date);
+  await writeFile(join(manuals, "skerry.1.gz"), gzipSync(manual, { level: 9 }));
+}
+
+/** All files below a folder, in order. */
+export async function filesOf(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+}
+
+/** What the files take on a disk of 4 KiB blocks, in bytes. */
+export async function installedSizeBytes(folder: string): Promise<number> {
+  const sizes = await Promise.all((await filesOf(folder)).map(async (file) => (await stat(file)).size));
+  return sizes.reduce((sum, size) => sum + Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES, 0);
 }

@@ -8,6 +8,11 @@ const TOOLS = [
   { command: "mosquitto", package: "mosquitto", use: "the tests against a real MQTT broker" },
   { command: "socat", package: "socat", use: "the tests over a pseudo-terminal pair" },
   { command: "openssl", package: "openssl", use: "the tests over TLS" },
+  {
+    command: "mmdebstrap",
+    package: "mmdebstrap",
+    use: "the tests of the Debian package in a system of its own",
+  },
 ] as const;
 
 for (const tool of installMissing(TOOLS)) {
