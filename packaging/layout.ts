@@ -49,16 +49,27 @@ const DOCUMENTS = {
   "packaging/device.toml": "examples/device.toml",
 } as const;
 
+/** Lays out what runs, without a word for people: below `folder`, for devices of an architecture. */
+export async function layOut(folder: string, architecture: Architecture): Promise<void> {
+  await layOutPrograms(folder, architecture);
+}
+
 /**
- * Lays Skerry out below `folder` for devices of an architecture.
+ * Lays out all of Skerry, with its documents.
  *
  * @param epochSeconds the day that the manual page carries, in seconds since 1970
  */
-export async function layOut(
+export async function layOutWithDocuments(
   folder: string,
   architecture: Architecture,
-  epochSeconds = Date.now() / 1_000,
+  epochSeconds: number,
 ): Promise<void> {
+  const bundledPackages = await layOutPrograms(folder, architecture);
+  await layOutDocuments(join(folder, "usr/share"), bundledPackages, epochSeconds);
+}
+
+/** Resolves to the folders of the npm packages whose code is in the bundles. */
+async function layOutPrograms(folder: string, architecture: Architecture): Promise<readonly string[]> {
   const library = join(folder, "usr/lib/skerry");
   await cp(join(ROOT, "packaging/tree"), folder, { recursive: true });
   await Promise.all([
@@ -66,11 +77,11 @@ export async function layOut(
     mkdir(join(folder, "usr/bin"), { recursive: true }),
   ]);
   await writeFile(join(folder, "usr/bin/skerry"), LAUNCHER, { mode: 0o755 });
-  const bundled = await buildBundles(join(library, "dist"), { serialport: "beside" });
+  const bundledPackages = await buildBundles(join(library, "dist"), { serialport: "beside" });
   await copyFile(join(ADDONS, ADDON_OF[architecture]), join(library, "dist/serialport.node"));
   for (const file of ["skerry.js", "package.json"]) await copyFile(join(ROOT, file), join(library, file));
   await cp(join(ROOT, "wit"), join(library, "wit"), { recursive: true });
-  await layOutDocuments(join(folder, "usr/share"), bundled, epochSeconds);
+  return bundledPackages;
 }
 
 async function layOutDocuments(

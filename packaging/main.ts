@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 import { VERSION } from "../agent/version.ts";
 import { installMissing } from "../qemu/debian-packages.ts";
 import { buildDebianPackage } from "./debian.ts";
-import { ARCHITECTURES, type Architecture, installedSizeBytes, layOut } from "./layout.ts";
+import { ARCHITECTURES, type Architecture, installedSizeBytes, layOutWithDocuments } from "./layout.ts";
 import { buildTarball } from "./tarball.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -64,7 +64,7 @@ async function buildPackages(
   const folder = await mkdtemp(join(tmpdir(), "skerry-package-"));
   try {
     const tree = join(folder, "tree");
-    await layOut(tree, architecture, epochSeconds);
+    await layOutWithDocuments(tree, architecture, epochSeconds);
     const sizeBytes = await installedSizeBytes(tree);
     const content = { tree, architecture, version: VERSION, epochSeconds };
     // The tarball first: the .deb's own files are added to the tree.

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import test from "ava";
 import { VERSION } from "../../agent/version.ts";
 import { buildDebianPackage } from "../../packaging/debian.ts";
-import { layOut } from "../../packaging/layout.ts";
+import { layOutWithDocuments } from "../../packaging/layout.ts";
 import { bringFile, type DebianRoot, makeDebianRoot, whyNoDebianRoot } from "./debian-root.ts";
 
 const EPOCH_SECONDS = 1_790_000_000;
@@ -42,7 +42,7 @@ test.after.always(() => rm(folder, { recursive: true, force: true }));
 /** Builds a package of a version, and brings it into the system. */
 async function packageOf(version: string): Promise<string> {
   const tree = join(folder, `tree-${version}`);
-  await layOut(tree, "amd64", EPOCH_SECONDS);
+  await layOutWithDocuments(tree, "amd64", EPOCH_SECONDS);
   const content = { tree, architecture: "amd64", version, epochSeconds: EPOCH_SECONDS } as const;
   const { path } = await buildDebianPackage(content, folder);
   return bringFile(await debian(), path, `skerry_${version}.deb`);
