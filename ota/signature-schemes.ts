@@ -82,6 +82,8 @@ function parsePem(text: string): KeyObject | undefined {
   }
 }
 
+/** By the key's numbers: an SPKI writes one point of a curve in several forms, and OpenSSL keeps the one that it read. */
 function identityOf(key: KeyObject): string {
-  return key.export({ format: "der", type: "spki" }).toString("base64");
+  const { kty, n, e, x, y } = key.export({ format: "jwk" });
+  return [kty, n, e, x, y].join();
 }

@@ -78,7 +78,7 @@ export interface Interest {
  * a retained message was cleared (MQTT 5.0 §3.3.1.3): nothing lies on that topic any more. Of a payload over the bound only so much is kept
  * that the bound is seen to be broken. Roots up to the trusted version are not kept, and of later ones the nearest, a bounded number and
  * up to 512 KiB together: the next one is what counts. Delegated files are kept up to 1 MiB together, and only those of interest
- * once that is known.
+ * once that is known; those that came before give way then.
  */
 export function receiveMetadata(
   received: ReceivedMetadata,
@@ -107,8 +107,20 @@ export function receiveMetadata(
 
 /** Drops the delegated files that are of no interest. */
 export function retainDelegated(received: ReceivedMetadata, roles: ReadonlySet<string>): ReceivedMetadata {
-  const delegated = new Map([...received.delegated].filter(([role]) => roles.has(role)));
+  const delegated = filesOf(received.delegated, roles);
   return delegated.size === received.delegated.size ? received : { ...received, delegated };
+}
+
+function filesOf(
+  files: ReadonlyMap<string, Uint8Array>,
+  roles: ReadonlySet<string> | undefined,
+): Map<string, Uint8Array> {
+  return new Map([...files].filter(([role]) => roles?.has(role) ?? true));
+}
+
+function hasRoom(files: ReadonlyMap<string, Uint8Array>, content: Uint8Array): boolean {
+  const keptBytes = files.values().reduce((sum, file) => sum + file.byteLength, 0);
+  return files.size < MAX_DELEGATED_FILES && keptBytes + content.byteLength <= MAX_DELEGATED_BYTES;
 }
 
 function isSame(known: Uint8Array | undefined, content: Uint8Array | undefined): boolean {
@@ -127,13 +139,13 @@ function withFile(
   }
   const isOfInterest = interest.delegatedRoles?.has(role) ?? true;
   if (!isOfInterest || isSame(received.delegated.get(role), content)) return received;
-  const delegated = new Map(received.delegated);
+  let delegated = new Map(received.delegated);
   delegated.delete(role);
   if (content !== undefined) {
-    const keptBytes = delegated.values().reduce((sum, file) => sum + file.byteLength, 0);
+    // What came before it was known what is of interest may have taken all the room.
+    if (!hasRoom(delegated, content)) delegated = filesOf(delegated, interest.delegatedRoles);
     // The first ones stay: what is of interest is asked for once more when it is known.
-    if (delegated.size >= MAX_DELEGATED_FILES || keptBytes + content.byteLength > MAX_DELEGATED_BYTES)
-      return received;
+    if (!hasRoom(delegated, content)) return received;
     delegated.set(role, content);
   }
   return { ...received, delegated };

@@ -4,6 +4,7 @@ import test, { type ExecutionContext } from "ava";
 import { METADATA_SETTLE_MS, REFUSED_EVALUATIONS_BURST } from "../../agent/limits.ts";
 import { TrustWatch, type TrustWatchOptions } from "../../agent/trust-watch.ts";
 import { OtaError } from "../../ota/errors.ts";
+import { MAX_DELEGATED_FILES } from "../../ota/limits.ts";
 import { loadTrustedRepository } from "../../ota/load-trusted.ts";
 import type { RepositoryName } from "../../ota/metadata.ts";
 import type { Selection } from "../../ota/selection.ts";
@@ -208,6 +209,35 @@ test("a refresh that brings nothing new costs no signature check, delegated role
   send("image", { ...image, acme });
   await selections.nth(length + 1);
   t.is(checks, before);
+});
+
+test("a role that the device needs gets room, however many others lie on the broker before it", async (t) => {
+  const team = await testSigner("acme");
+  const fields = { version: 1, expiresMs: NEXT_YEAR_MS };
+  const acme = await signMetadata(targetsJson({ ...fields, targets: IMAGE_TARGETS }), [team]);
+  const delegations = {
+    keys: { [team.key.keyId]: team.key.json },
+    roles: [
+      { name: "acme", keyids: [team.key.keyId], threshold: 1, paths: ["acme/*/*/*"], terminating: true },
+    ],
+  };
+  const image = await metadataSet(await repositorySigners("image"), {
+    change: { targets: (signed) => ({ ...signed, delegations }) },
+    delegated: new Map([["acme", { version: 1, bytes: acme }]]),
+  });
+  const others = Object.fromEntries(
+    Array.from({ length: MAX_DELEGATED_FILES }, (_each, index) => [`team-${index}`, Uint8Array.of(1)]),
+  );
+  const { send, selections, requests, refusals, sets } = await scene(t, { graceMs: 50 });
+  const sendAll = () => send("image", { ...others, ...image, acme });
+  send("director", await sets.director(1));
+  sendAll();
+  t.false((await selections.nth(1)).has("acme/thermo"));
+  await requests.nth(1);
+  const { length } = selections.all;
+  sendAll();
+  t.is((await selections.nth(length + 1)).get("acme/thermo")?.kind, "selected");
+  t.deepEqual(refusals.all, []);
 });
 
 test("forged metadata without end, each otherwise, is looked at ever more seldom; a genuine one is taken all the same", async (t) => {

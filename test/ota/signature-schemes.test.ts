@@ -1,6 +1,6 @@
 /** RSA and ECDSA keys, as repositories of other tools carry them: TUF 1.0.31 §4.2. */
 
-import { constants, createSign, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { constants, createSign, ECDH, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import test from "ava";
 import { keyIdOf, type PublicKey } from "../../ota/keys.ts";
 import type { SignatureVerifier } from "../../ota/signature.ts";
@@ -75,4 +75,21 @@ test("one key in two PEMs is one key", (t) => {
   const other = verifySignature({ ...RSA, public: wrapped }, MESSAGE, signature, REFUSES);
   t.truthy(one);
   t.is(one, other);
+});
+
+test("one point in each form that an SPKI has for it is one key, and counts once for a threshold", (t) => {
+  const spki = p256.publicKey.export({ format: "der", type: "spki" });
+  const point = spki.subarray(-65);
+  const compressed = Buffer.from(ECDH.convertKey(point, "prime256v1", undefined, undefined, "compressed"));
+  const hybrid = Buffer.from([6 + ((point[64] ?? 0) & 1), ...point.subarray(1)]);
+  const signature = Buffer.from(ecdsa()).toString("hex");
+  const identities = [point, compressed, hybrid].map((form) => {
+    // SubjectPublicKeyInfo: a sequence of the algorithm (21 bytes) and a bit string.
+    const body = Buffer.concat([spki.subarray(2, 23), Buffer.from([3, form.length + 1, 0]), form]);
+    const der = Buffer.concat([Buffer.from([0x30, body.length]), body]);
+    const pem = `-----BEGIN PUBLIC KEY-----\n${der.toString("base64")}\n-----END PUBLIC KEY-----\n`;
+    return verifySignature(keyOf("ecdsa", "ecdsa-sha2-nistp256", pem), MESSAGE, signature, REFUSES);
+  });
+  t.truthy(identities[0]);
+  t.is(new Set(identities).size, 1);
 });
