@@ -97,7 +97,7 @@ async function signRoot(
   const signers: Signer[] = [];
   // One after the other: a person is asked one question at a time.
   for (const file of files) signers.push(await openKey(file, passphrases));
-  const signed = await addSignatures(unsigned, signers, pending);
+  const signed = await addSignatures(unsigned, signers, { other: pending, previous, verifier });
   for (const file of files) stdout.write(`Signed with ${file.name}\n`);
   const isTaken = repository !== undefined && (await takeRoot(repository, signed));
   if (isTaken) {

@@ -15,6 +15,7 @@ import type { ParsedFile, RepositoryName, Root } from "../ota/metadata.ts";
 import { parseMetadata } from "../ota/parse-metadata.ts";
 import { signMetadata } from "../ota/sign-metadata.ts";
 import { createVerifier, type SignatureVerifier, type Signer } from "../ota/signature.ts";
+import { verifySignature } from "../ota/signature-schemes.ts";
 import { tallySignatures } from "../ota/verify-signatures.ts";
 import { FleetError } from "./errors.ts";
 import { makeFolder, readFileBounded, readFileIfPresent, syncFolder, writeFileDurably } from "./files.ts";
@@ -127,25 +128,41 @@ export function judgeSignatures(
   return { signedBy: [...signedBy], missing };
 }
 
-/** Adds signatures to a root's file, those of `signers` and those of `other`, which has to be the same root. Throws FleetError. */
+/**
+ * Adds signatures to a root's file: those of `signers`, and those of `other`, which has to be the same root. What is known to be false (by the
+ * keys of the root itself or of `previous`) is left out, so that no file that came by mail takes a good signature's place. Throws FleetError.
+ */
 export async function addSignatures(
   onFile: RootOnFile,
   signers: readonly Signer[],
-  other?: RootOnFile,
+  {
+    other,
+    previous,
+    verifier,
+  }: {
+    readonly other: RootOnFile | undefined;
+    readonly previous: ParsedFile<Root> | undefined;
+    readonly verifier: SignatureVerifier;
+  },
 ): Promise<RootOnFile> {
   const { path, name, root } = onFile;
   if (other !== undefined) refuseOtherRoot(onFile, other);
-  const added = await Promise.all(signers.map(async (signer) => signer.sign(canonicalJson(root.signedJson))));
-  const signatures = new Map(
-    [...(other?.root.signatures ?? []), ...root.signatures].map(({ keyId, signature }) => [keyId, signature]),
-  );
-  for (const [index, { key }] of signers.entries()) {
-    signatures.set(key.keyId, Buffer.from(added[index] ?? []).toString("hex"));
+  const message = canonicalJson(root.signedJson);
+  const keys = new Map([...(previous?.metadata.keys ?? []), ...root.metadata.keys]);
+  const signatures = new Map<string, string>();
+  for (const { keyId, signature } of [...(other?.root.signatures ?? []), ...root.signatures]) {
+    const key = keys.get(keyId);
+    const isFalse = key !== undefined && verifySignature(key, message, signature, verifier) === undefined;
+    if (!isFalse) signatures.set(keyId, signature);
+  }
+  for (const signer of signers) {
+    signatures.set(signer.key.keyId, Buffer.from(await signer.sign(message)).toString("hex"));
   }
   const list = Array.from(signatures, ([keyid, sig]) => ({ keyid, sig }));
   const bytes = Buffer.from(`${JSON.stringify({ signatures: list, signed: root.signedJson })}\n`);
+  const signed = parseRoot(path, name, bytes);
   await writeFileDurably(path, bytes);
-  return { path, name, root: parseRoot(path, name, bytes) };
+  return { path, name, root: signed };
 }
 
 /**

@@ -365,6 +365,25 @@ test("two copies that were signed at the same time come together", async (t) => 
   );
 });
 
+test("a false signature under a keeper's name does not take the place of the keeper's own", async (t) => {
+  const repository = await ceremony(t);
+  const away = await temporaryFolder(t);
+  const { keysFolder } = repository.settings;
+  await succeed(t, repository, "renew", "--repository", "image");
+  const pending = join(repository.folder, "pending", "image-2.root.json");
+  const [forged, bo] = [join(away, "image-2.root.json"), join(away, "image-root-2.json")];
+  await copyFile(pending, forged);
+  await rename(keyFile(keysFolder, "image-root-2"), bo);
+  await rm(keyFile(keysFolder, "image-root-3"));
+  t.regex(await succeed(t, repository, "sign"), /Still missing: 1 more/);
+  await rm(keyFile(keysFolder, "image-root-1"));
+  const anna = (await loadMetadata(repository, "image")).roots[0]?.metadata.roles.root.keyIds[0];
+  const root = JSON.parse(await readFile(forged, "utf8"));
+  await writeFile(forged, JSON.stringify({ ...root, signatures: [{ keyid: anna, sig: "00".repeat(64) }] }));
+  t.regex(await succeed(t, repository, "sign", forged), /Still missing: 1 more/);
+  t.regex(await succeed(t, repository, "sign", "--key", bo), /Taken: image root 2/);
+});
+
 test("further changes join the root that is prepared, and its signatures go: they were for another", async (t) => {
   const repository = await ceremony(t);
   await rm(keyFile(repository.settings.keysFolder, "image-root-2"));
