@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { FleetError } from "./errors.ts";
 
 /** Who may read and write: the owner alone, or the owner writes and everybody reads. */
@@ -32,10 +32,14 @@ export async function writeFileDurably(path: string, bytes: Uint8Array, mode = P
   }
 }
 
-/** Makes a folder and those above it. */
+/** Makes a folder and those above it; their names are durable when this returns, so that what is synced in them is. */
 export async function makeFolder(path: string, mode = 0o755): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode });
+    const first = await mkdir(path, { recursive: true, mode });
+    if (first === undefined) return;
+    for (let folder = resolve(path); folder.length >= first.length; folder = dirname(folder)) {
+      await syncFolder(dirname(folder));
+    }
   } catch (error) {
     throw ioError("create", path, error);
   }

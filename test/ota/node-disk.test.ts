@@ -5,6 +5,7 @@ import { readWhole, withFile, writeDurably } from "../../ota/durable-file.ts";
 import { OtaError } from "../../ota/errors.ts";
 import { createNodeDisk } from "../../ota/node-disk.ts";
 import { temporaryFolder } from "../support/folders.ts";
+import { recordSyncs } from "../support/synced-paths.ts";
 
 const disk = createNodeDisk();
 const BYTES = new TextEncoder().encode("contents");
@@ -41,6 +42,13 @@ test("reads and writes go to positions; a read at the end is short", async (t) =
     await file.sync();
   });
   t.deepEqual(await disk.entry(path), { kind: "file", sizeBytes: 4 });
+});
+
+test("what is synced is synced by the kernel: the file under its unfinished name, then its folder", async (t) => {
+  const folder = await temporaryFolder(t);
+  const synced = await recordSyncs(t, folder);
+  await writeDurably(disk, join(folder, "file"), BYTES);
+  t.deepEqual(synced, ["file.new", ""]);
 });
 
 test("update keeps what is there, create empties it, read does not make a file", async (t) => {

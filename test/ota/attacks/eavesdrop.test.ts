@@ -6,6 +6,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
+import { isKeyFileName } from "../../../fleet/keys.ts";
 import { planSync } from "../../../fleet/sync-plan.ts";
 import { newRepository, publish } from "../../fleet/fixture.ts";
 
@@ -14,7 +15,7 @@ test("nothing that is published holds a private key, in any form that it is kept
   await publish(repository);
   const keysFolder = repository.settings.keysFolder;
   const secrets: string[] = [];
-  for (const name of await readdir(keysFolder)) {
+  for (const name of (await readdir(keysFolder)).filter(isKeyFileName)) {
     // The public half of a key is for everybody.
     const { public: _public, ...secret } = JSON.parse(await readFile(join(keysFolder, name), "utf8"));
     const text = JSON.stringify(secret);
