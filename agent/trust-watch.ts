@@ -247,7 +247,11 @@ export class TrustWatch {
         const change = changeOf(watched.trusted, verdict);
         await this.#options.save(repository, change);
         watched.trusted = verdict.trusted;
-        if (change.kind === "root") nowMs = this.#time();
+        if (change.kind === "root") {
+          nowMs = this.#time();
+          // The other repository was perhaps judged by a time that a key signed which is revoked now.
+          if (nowMs < startMs) this.#enqueue(false);
+        }
       }
     } catch (error) {
       if (!(error instanceof OtaError) || error.code.startsWith("store/")) throw error;

@@ -265,6 +265,27 @@ test("forged metadata without end, each otherwise, is looked at ever more seldom
   t.true(refusals.all.length <= told + 1);
 });
 
+test("a root that ends a stolen key's time far ahead ends it for the other repository at once", async (t) => {
+  const far = Date.UTC(2099);
+  const expiresMs = { targets: far + 1_000, snapshot: far + 1_000, timestamp: far + 1_000 };
+  const saved = new Happenings<RepositoryName>();
+  const { send, watch, selections, refusals, sets } = await scene(t, {
+    now: (markMs) => Math.max(NOW_MS, markMs),
+    save: async (repository) => saved.add(repository),
+  });
+  const stolen = await repositorySigners("director");
+  send("director", await metadataSet(stolen, { targets: DIRECTOR_TARGETS, issuedMs: far, expiresMs }));
+  t.is(await saved.nth(1), "director");
+  // The agent has just started: of the image repository nothing was found to hold yet.
+  send("image", await sets.image(1));
+  t.like(await refusals.nth(1), { code: "trust/freeze-attack" });
+  const online = { signers: [await testSigner("another")], threshold: 1 };
+  const rotated = { ...stolen, timestamp: online, snapshot: online, targets: online };
+  watch.receive("director", "2.root", await rootFile(rotated, { version: 2 }));
+  send("director", await metadataSet(rotated, { targets: DIRECTOR_TARGETS, issuedMs: NOW_MS }));
+  t.is((await selections.nth(1)).get("acme/thermo")?.kind, "selected");
+});
+
 test("a repository of which only a known root came is reported as incomplete", async (t) => {
   const { watch, refusals } = await scene(t);
   watch.receive("director", "1.root", Uint8Array.of(1));
