@@ -13,6 +13,13 @@ export const MAX_KEY_FILES = 256;
 /** Hash bins: their delegations have to fit into one file, their names into one snapshot. */
 export const MAX_BINS = 128;
 
+/**
+ * A module's release counter that a further release may follow; and how far ahead of the newest release that devices find a counter is believed
+ * that only roles list whose word on the module does not count (any more).
+ */
+export const MAX_RELEASE_COUNTER = 2 ** 52;
+export const MAX_HIDDEN_RELEASES = 1_000_000;
+
 /** Root keys of a repository that is created. */
 export const MAX_INITIAL_ROOT_KEYS = 16;
 

@@ -17,6 +17,7 @@ import { roleForPath, TOP_LEVEL } from "./delegations.ts";
 import { FleetError, type FleetErrorCode } from "./errors.ts";
 import { componentPathOf, releaseCounter } from "./fetch-size.ts";
 import { ioError, readFileBounded, syncFolder } from "./files.ts";
+import { MAX_HIDDEN_RELEASES, MAX_RELEASE_COUNTER } from "./limits.ts";
 import { withRepositoryLock } from "./lock.ts";
 import { isConsistent, listedTargetsOf, loadMetadata, type StoredMetadata } from "./metadata-store.ts";
 import { exists, type Repository, releaseFolder } from "./repository.ts";
@@ -99,17 +100,10 @@ async function addRelease(
     return { ...result, release: releaseCounter(listed), isNew: false, isComplete: true };
   }
   const roleOf = rolesForRelease(stored, manifest, role);
+  const release = nextRelease(stored, module);
   // Nothing lists what lies there: left by a publish that was cut off.
   await rm(folder, { recursive: true, force: true });
   await moveIntoPlace(staging, folder);
-  const release =
-    1 +
-    Math.max(
-      0,
-      ...everyTarget(stored)
-        .filter((target) => componentPathOf(target)?.module === module)
-        .map(releaseCounter),
-    );
   const contents = new Map<string, TargetInfo[]>();
   for (const target of releaseTargets(manifest, staged, release)) {
     const listing = roleOf(target.path);
@@ -190,9 +184,29 @@ function refuseOtherBytes(
   }
 }
 
-/** Those of former roles as well: a counter that started again would be refused by devices that know a higher one. */
-function everyTarget({ targets, delegated }: StoredMetadata): readonly TargetInfo[] {
-  return [targets, ...delegated.values()].flatMap(({ metadata }) => [...metadata.targets.values()]);
+/**
+ * The module's next release counter. Goes on from former roles' releases as well: a counter that started again would be refused by devices that
+ * know a higher one. But a role may list whatever it likes of modules that are not its own, and must not use their counters up with it.
+ * Throws FleetError "fleet/repository-damaged" where no counter is left.
+ */
+function nextRelease(stored: StoredMetadata, module: string): number {
+  const isOfModule = (target: TargetInfo): boolean => componentPathOf(target)?.module === module;
+  const found = [...listedTargetsOf(stored).values()].filter(isOfModule);
+  const newest = found.toSorted((one, other) => releaseCounter(other) - releaseCounter(one))[0];
+  const newestCounter = newest === undefined ? 0 : releaseCounter(newest);
+  if (newestCounter >= MAX_RELEASE_COUNTER) {
+    throw new FleetError(
+      "fleet/repository-damaged",
+      `${newest?.path} has release counter ${newestCounter}, so that no release of ${module} could follow it: \`skerry publish\` did not write that. ` +
+        "Bring the file in image/ that lists it back from git or the backup, and rotate the key that signed it",
+    );
+  }
+  const hidden = [stored.targets, ...stored.delegated.values()]
+    .flatMap(({ metadata }) => [...metadata.targets.values()])
+    .filter(isOfModule)
+    .map(releaseCounter)
+    .filter((counter) => counter <= newestCounter + MAX_HIDDEN_RELEASES);
+  return 1 + Math.max(newestCounter, ...hidden);
 }
 
 async function moveIntoPlace(staging: string, folder: string): Promise<void> {

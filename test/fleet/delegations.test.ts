@@ -8,9 +8,15 @@ import { FleetError, type FleetErrorCode } from "../../fleet/errors.ts";
 import { keyFile } from "../../fleet/keys.ts";
 import { isConsistent, listedTargetsOf, loadMetadata } from "../../fleet/metadata-store.ts";
 import { refreshRepository } from "../../fleet/refresh.ts";
-import { metadataFile, openRepository, type Repository } from "../../fleet/repository.ts";
+import {
+  exists,
+  metadataFile,
+  openRepository,
+  type Repository,
+  releaseFolder,
+} from "../../fleet/repository.ts";
 import { planSync } from "../../fleet/sync-plan.ts";
-import { writeTargets } from "../../fleet/write-metadata.ts";
+import { writeRoles, writeTargets } from "../../fleet/write-metadata.ts";
 import { type Resolution, TargetSearch, VerifiedDelegations } from "../../ota/resolve-target.ts";
 import { targetInfo } from "../../ota/sign-metadata.ts";
 import { createVerifier } from "../../ota/signature.ts";
@@ -300,6 +306,27 @@ test("a revoked team's releases are found no more; its modules come back to the 
   // TUF 1.0.31 §5.5.5: a file that was listed once may not go from the snapshot.
   t.true((await loadMetadata(repository, "image")).snapshot.metadata.files.has("acme.json"));
   await t.notThrowsAsync(refreshRepository(repository, { force: true }));
+});
+
+test("a team uses up no release counters but its own modules'", async (t) => {
+  const repository = await newRepository(t);
+  await publish(repository, { module: "beta/fan" });
+  await succeed(t, repository, ...ACME);
+  const last = { skerry: { release: Number.MAX_SAFE_INTEGER } };
+  const file = { length: 8, sha256: "66".repeat(32) };
+  const targets = ["acme/thermo", "beta/fan", "beta/lamp"].map((module) =>
+    targetInfo(`${module}/6.6.6/component.wasm`, file, last),
+  );
+  const stored = await loadMetadata(repository, "image");
+  await writeRoles({ repository, nowMs: Date.now() }, stored, { contents: new Map([["acme", targets]]) });
+  t.is((await publish(repository, { module: "beta/fan", version: "1.1.0" })).release, 2);
+  t.is((await publish(repository, { module: "beta/lamp" })).release, 1);
+  const error = await t.throwsAsync(
+    publish(repository, { version: "7.0.0" }),
+    code("fleet/repository-damaged"),
+  );
+  t.regex(error?.message ?? "", /acme\/thermo\/6\.6\.6.*counter 9007199254740991.*back from git/);
+  t.false(await exists(releaseFolder(repository.folder, "acme/thermo", "7.0.0")));
 });
 
 test("init --from takes teams and bins over: the teams keep their keys, the bins get the new one", async (t) => {
