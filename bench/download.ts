@@ -12,8 +12,8 @@ import { type MeasuredFleet, THERMO } from "./measured-fleet.ts";
 import { componentOfSize } from "./padded-component.ts";
 
 const MEBIBYTE = 1024 * 1024;
-/** Some 450 chunks: fewer than the thousand messages that Mosquitto keeps waiting for a client. */
-const PAYLOAD_MIB = 8;
+/** Some 920 chunks: fewer than the thousand messages that Mosquitto keeps waiting for a client. */
+const PAYLOAD_MIB = 16;
 /** The best of these counts on both sides: whatever else the machine does makes each slower. */
 const ROUNDS = 5;
 
