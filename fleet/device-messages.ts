@@ -25,6 +25,7 @@ export interface ModuleState {
   readonly running: string | null;
   readonly staged: string | null;
   readonly trial: string | null;
+  readonly committed: string | null;
   readonly desired: string | null;
   readonly failed: {
     readonly version: string | null;
@@ -117,6 +118,7 @@ function moduleState(module: string, value: JsonValue): ModuleState {
     running: text(json["running"]),
     staged: text(json["staged"]),
     trial: text(json["trial"]),
+    committed: text(json["committed"]),
     desired: text(json["desired"]),
     failed: isJsonObject(failed)
       ? { version: text(failed["version"]), code: text(failed["code"]), message: text(failed["message"]) }

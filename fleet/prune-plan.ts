@@ -2,8 +2,8 @@
  * Which releases may go. Pure.
  *
  * Rules:
- * - A release stays that the director assigns to anybody (a pin, or any share of a group), or that a device has as running, staged, on trial
- *   or desired: it fetches it again when its flash forgets it.
+ * - A release stays that the director assigns to anybody (a pin, or any share of a group), or that a device has as running, committed,
+ *   staged, on trial or desired: it fetches it again when its flash forgets it.
  * - The newest release of a module stays: release counters go on from it.
  * - Of the others those go that are named, and with `keep` those beyond that many newest of their module.
  * Example: 1.0.0 to 1.4.0 are published, 1.4.0 is assigned to 25 percent and 1.3.0 to all, one device still runs 1.1.0: `keep` 2 lets 1.0.0

@@ -95,8 +95,8 @@ async function reasonsToKeep(
 ): Promise<ReadonlyMap<string, string>> {
   const reasons = new Map<string, string>();
   for (const { device, modules } of await readDevices(repository, address)) {
-    for (const { module, running, staged, trial, desired } of modules) {
-      for (const version of [desired, staged, trial, running]) {
+    for (const { module, running, staged, trial, committed, desired } of modules) {
+      for (const version of [desired, staged, trial, committed, running]) {
         if (version !== null) reasons.set(nameOf({ module, version }), `${device} has it`);
       }
     }

@@ -47,6 +47,8 @@ export type ModuleSnapshot = {
   readonly running: string | null;
   readonly staged: string | null;
   readonly trial: string | null;
+  /** What it goes back to from a trial, and starts with. */
+  readonly committed: string | null;
   readonly desired: string | null;
   readonly failed: { readonly version: string; readonly code: string; readonly message: string } | null;
 };
@@ -333,6 +335,7 @@ function toSnapshot(state: InstallState): ModuleSnapshot {
     running: trial ?? (serving.kind === "up" ? (committed?.version ?? null) : null),
     staged: phase.kind === "staged" ? phase.release.version : null,
     trial,
+    committed: committed?.version ?? null,
     desired: desired?.version ?? null,
     failed:
       failure === undefined

@@ -7,6 +7,7 @@ const failing = (message: string) => ({
   running: "1.0.0",
   staged: null,
   trial: null,
+  committed: "1.0.0",
   desired: "1.1.0",
   failed: { version: "1.1.0", code: "trial/trap", message },
 });

@@ -199,6 +199,24 @@ test("--dry-run tells the same and changes nothing", async (t) => {
   t.deepEqual(await prune(setting, { keep: 2, files: true }), told);
 });
 
+test("what a device would go back to from its trial stays, and what it keeps while nothing of it runs", async (t) => {
+  const setting = await published(t);
+  if (setting === undefined) return;
+  const device = await connectBroker(setting.address);
+  const trial = { phase: "trial", running: "1.3.0", trial: "1.3.0", desired: "1.3.0", committed: "1.1.0" };
+  const down = { phase: "committed", running: null, desired: null, committed: "1.0.0" };
+  for (const [id, state] of [
+    ["pi-01", trial],
+    ["pi-02", down],
+  ] as const) {
+    const payload = JSON.stringify({ time: null, modules: { [MODULE]: state } });
+    await device.publishRetained(`skerry/v1/demo/device/${id}/state`, Buffer.from(payload));
+  }
+  await device.end();
+  t.deepEqual(unpublished(await prune(setting, { keep: 1 })), ["1.2.0"]);
+  await assertExact(t, setting);
+});
+
 test("what is pinned, assigned to a share of a group, or on a device stays", async (t) => {
   const setting = await published(t);
   if (setting === undefined) return;

@@ -22,6 +22,7 @@ const COMMITTED_OLD: ModuleSnapshot = {
   running: "1.0.0",
   staged: null,
   trial: null,
+  committed: "1.0.0",
   desired: "1.0.0",
   failed: null,
 };
