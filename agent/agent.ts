@@ -11,7 +11,7 @@ import { readFile } from "node:fs/promises";
 import { openDevices } from "../devices/registry.ts";
 import type { BlobSource } from "../ota/blob-source.ts";
 import { OtaError } from "../ota/errors.ts";
-import { Installer } from "../ota/installer.ts";
+import { Installer, type ModuleSnapshot } from "../ota/installer.ts";
 import { createNodeDisk } from "../ota/node-disk.ts";
 import { createVerifier, type SignatureVerifier } from "../ota/signature.ts";
 import { openStore, type Store } from "../ota/store.ts";
@@ -30,6 +30,7 @@ import type { Log } from "./log.ts";
 import { MessageRouter } from "./message-router.ts";
 import { loadTrusted, rootReplaced } from "./provisioned-root.ts";
 import { type AgentEvent, Reports } from "./reports.ts";
+import type { AgentCondition } from "./service-manager.ts";
 import { claimStateDir } from "./single-instance.ts";
 import { Supervisor } from "./supervisor.ts";
 import { TrustWatch } from "./trust-watch.ts";
@@ -43,6 +44,8 @@ export interface AgentHooks {
   readonly log?: Log;
   /** Each signature that is checked; none are where nothing is new. */
   readonly onSignatureCheck?: () => void;
+  /** `condition()` may say something else now. */
+  readonly onConditionChange?: () => void;
   /** What modules may use instead of the defaults of sandbox/limits.ts: a test of deadlines need not wait for them. */
   readonly moduleLimits?: ModuleLimits;
 }
@@ -50,6 +53,7 @@ export interface AgentHooks {
 export interface RunningAgent {
   /** Stops the modules, writes the state, says offline and disconnects. Idempotent. */
   stop(): Promise<void>;
+  condition(): AgentCondition;
 }
 
 /**
@@ -76,6 +80,7 @@ export async function startAgent(
     const agent = await startOn(store, settings, hooks, log, damages);
     let stopping: Promise<void> | undefined;
     return {
+      condition: agent.condition,
       stop: () => {
         stopping ??= agent.stop().finally(() => claim.release());
         return stopping;
@@ -106,6 +111,8 @@ async function startOn(
   });
   for (const [name, path] of devices.farEnds) log("info", `virtual serial port ${name}: far end at ${path}`);
 
+  const onConditionChange = hooks.onConditionChange ?? (() => undefined);
+  let isConnected = false;
   const link = createLink({
     fleet: settings.fleet,
     deviceId: settings.deviceId,
@@ -113,6 +120,8 @@ async function startOn(
     status: { agent: VERSION, bootId: await readBootId(), groups: settings.groups },
     onState: (state) => {
       logLinkState(state, log);
+      isConnected = state.kind === "connected";
+      onConditionChange();
       if (state.kind === "connected") {
         installer.retryNow();
         // A broker that lost everything has it again; so has one that heard another device under this id.
@@ -149,7 +158,10 @@ async function startOn(
     runner: supervisor,
     storageBudgetBytes: settings.storageBudgetBytes,
     onEvent: (report) => reports.install(report),
-    onStateChange: () => reports.stateChanged(),
+    onStateChange: () => {
+      reports.stateChanged();
+      onConditionChange();
+    },
   });
   const time = new TrustedTime(readClock);
   const watch = new TrustWatch({
@@ -192,7 +204,19 @@ async function startOn(
     reports.flushState();
     await link.stop();
   };
-  return { stop };
+  const condition = (): AgentCondition => ({
+    summary: summaryOf(isConnected, installer.snapshot()),
+    stuck: supervisor.stuck(),
+  });
+  return { stop, condition };
+}
+
+function summaryOf(isConnected: boolean, modules: Readonly<Record<string, ModuleSnapshot>>): string {
+  const link = isConnected ? "connected to the broker" : "not connected to the broker";
+  const running = Object.entries(modules).flatMap(([name, { running }]) =>
+    running === null ? [] : [`${name} ${running}`],
+  );
+  return `${link}; ${running.length === 0 ? "no module runs" : `running: ${running.join(", ")}`}`;
 }
 
 function listen(link: Link, watch: TrustWatch, installer: Installer): void {

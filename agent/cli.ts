@@ -6,8 +6,9 @@
 import { parseArgs } from "node:util";
 import { type AgentConfig, loadConfig } from "./config.ts";
 import { AgentError, messageOf } from "./errors.ts";
-import { createLog, type LineWriter, type Log } from "./log.ts";
+import { createLog, type LineWriter, type Log, leadsToJournal } from "./log.ts";
 import type { AgentEvent } from "./reports.ts";
+import type { AgentCondition, ServiceManager } from "./service-manager.ts";
 import { stopSignal } from "./stop-signal.ts";
 
 export interface CommandIo {
@@ -18,6 +19,7 @@ export interface CommandIo {
 /** The running agent, as the command sees it. */
 interface StoppableAgent {
   stop(): Promise<void>;
+  condition(): AgentCondition;
 }
 
 /** What the command is made of beside its arguments; a test brings its own. */
@@ -25,10 +27,15 @@ export interface AgentCommandParts {
   start(config: AgentConfig, hooks: AgentHooks): Promise<StoppableAgent>;
   /** Resolves to the signal that asks the agent to stop. */
   stopSignal(): Promise<string>;
+  /** Whether its log goes to journald. */
+  leadsToJournal(io: CommandIo): boolean;
+  /** Who started the process and wants to be told how it is. */
+  openServiceManager(log: Log): Promise<ServiceManager>;
 }
 
 export interface AgentHooks {
   onEvent(event: AgentEvent): void;
+  onConditionChange(): void;
   readonly log: Log;
 }
 
@@ -63,12 +70,15 @@ export async function runAgentCommand(
     io.stdout.write(USAGE);
     return 0;
   }
-  const log = createLog(io.stderr, options.json);
+  const journal = parts.leadsToJournal(io);
+  const log = createLog(io.stderr, { json: options.json, journal });
+  const report = (error: unknown): void =>
+    reportFailure(error, options.json ? "json" : journal ? "journal" : "terminal", log, io);
   let config: AgentConfig;
   try {
     config = await loadConfig(options.config);
   } catch (error) {
-    reportFailure(error, options.json, log, io);
+    report(error);
     const isDefaultMissing = options.config === DEFAULT_CONFIG && error instanceof AgentError;
     if (isDefaultMissing && error.code === "config/unreadable" && !options.json) {
       io.stderr.write("--config FILE names another one\n");
@@ -79,7 +89,7 @@ export async function runAgentCommand(
     try {
       await checkRoots(config);
     } catch (error) {
-      reportFailure(error, options.json, log, io);
+      report(error);
       return 1;
     }
     io.stdout.write(`${options.config}: ok (device ${config.deviceId} of fleet ${config.fleet})\n`);
@@ -89,7 +99,7 @@ export async function runAgentCommand(
     await runUntilStopped(config, log, parts);
     return 0;
   } catch (error) {
-    reportFailure(error, options.json, log, io);
+    report(error);
     return 1;
   }
 }
@@ -106,8 +116,15 @@ async function checkRoots({ trust }: AgentConfig): Promise<void> {
 async function runUntilStopped(config: AgentConfig, log: Log, parts: AgentCommandParts): Promise<void> {
   // Listened for before the start, so that a signal during a slow start is not lost.
   const signal = parts.stopSignal();
-  const agent = await parts.start(config, { onEvent: (event) => logEvent(event, log), log });
+  const manager = await parts.openServiceManager(log);
+  const agent = await parts.start(config, {
+    onEvent: (event) => logEvent(event, log),
+    onConditionChange: () => manager.conditionChanged(),
+    log,
+  });
+  manager.ready(() => agent.condition());
   log("info", `stopping: ${await signal}`);
+  manager.stopping();
   await agent.stop();
   log("info", "stopped");
 }
@@ -141,9 +158,17 @@ function parseOptions(
 }
 
 /** A configuration's mistakes keep their `file:line:` form, so that an editor finds the place. */
-function reportFailure(error: unknown, json: boolean, log: Log, io: CommandIo): void {
+function reportFailure(
+  error: unknown,
+  reader: "json" | "journal" | "terminal",
+  log: Log,
+  io: CommandIo,
+): void {
   const code = error instanceof Error && "code" in error ? String(error.code) : undefined;
-  if (json) log("error", messageOf(error), { code });
+  if (reader === "json") log("error", messageOf(error), { code });
+  // A mistake of the configuration per line.
+  else if (reader === "journal")
+    for (const line of messageOf(error).split("\n")) log("error", line, { code });
   else if (code?.startsWith("config/") === true) io.stderr.write(`${messageOf(error)}\n`);
   else io.stderr.write(`error: ${messageOf(error)}${code === undefined ? "" : ` (${code})`}\n`);
 }
@@ -154,6 +179,7 @@ const REAL_PARTS: AgentCommandParts = {
     const heap = new HeapKeeper();
     return startAgent(config, {
       log: hooks.log,
+      onConditionChange: () => hooks.onConditionChange(),
       onEvent: (event) => {
         heap.noteEvent(event.event);
         hooks.onEvent(event);
@@ -162,4 +188,9 @@ const REAL_PARTS: AgentCommandParts = {
     });
   },
   stopSignal: () => stopSignal(["SIGTERM", "SIGINT"]),
+  leadsToJournal: ({ stderr }) => stderr === process.stderr && leadsToJournal(process.stderr.fd),
+  openServiceManager: async (log) => {
+    const { openServiceManager } = await import("./service-manager.ts");
+    return openServiceManager(log);
+  },
 };

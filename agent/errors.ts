@@ -67,6 +67,8 @@ export type AgentOwnErrorCode =
   | "agent/internal"
   /** The agent keeps dying soon after its start, perhaps by a module: they start later. */
   | "agent/crash-loop"
+  /** A check, start or stop of a module hangs: the watchdog starts the agent anew. */
+  | "agent/stuck"
   /** A message on the command topic that is no command. */
   | "agent/command-malformed"
   /** The module named in a command can't be restarted now. */

@@ -187,3 +187,15 @@ export const LASTING_RUN_MS = 60_000;
 
 /** The least that an owner may set aside for versions, in bytes: a smaller number is a mistake. */
 export const MIN_STORAGE_BUDGET_BYTES = 64 * 1024;
+
+/** A message to systemd, in milliseconds: more than its sender waits for systemd to have read it. */
+export const NOTICE_TIMEOUT_MS = 10_000;
+
+/** How long changes of the agent's condition are gathered before systemd is told, in milliseconds. */
+export const STATUS_SETTLING_MS = 1_000;
+
+/**
+ * A check, a start or a stop of a module that takes longer, in milliseconds, hangs: each of their parts has a deadline of its own, seconds to
+ * a minute.
+ */
+export const MAX_SUPERVISOR_TASK_MS = 5 * 60 * 1_000;

@@ -28,10 +28,12 @@ import {
   HEALTH_CHECKS_PER_WINDOW,
   HEALTH_DEADLINE_MS,
   HEALTH_INTERVAL_MS,
+  MAX_SUPERVISOR_TASK_MS,
   MODULE_STOP_GRACE_MS,
 } from "./limits.ts";
 import type { Log } from "./log.ts";
 import type { MessageRouter } from "./message-router.ts";
+import { TaskWatch } from "./task-watch.ts";
 
 export interface SupervisorOptions {
   /** Where modules' private folders are. */
@@ -49,6 +51,8 @@ export interface SupervisorOptions {
   readonly sendLimited: (module: string, version: string, code: string, message: string) => void;
   /** What a device's modules may use instead of the sandbox's defaults; memory is the policy's. */
   readonly moduleLimits?: ModuleLimits;
+  /** What a check, a start or a stop may take, in milliseconds. */
+  readonly maxTaskMs?: number;
 }
 
 interface Run {
@@ -65,18 +69,38 @@ export class Supervisor implements ModuleRunner {
    */
   readonly #validated = new Map<string, string>();
 
+  readonly #tasks: TaskWatch;
+
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#tasks = new TaskWatch(options.maxTaskMs ?? MAX_SUPERVISOR_TASK_MS);
   }
 
-  async check({ manifest, componentPath, release }: StagedModule): Promise<void> {
+  check(staged: StagedModule): Promise<void> {
+    return this.#tasks.run(`checking ${staged.manifest.name}`, () => this.#check(staged));
+  }
+
+  start(staged: StagedModule, observe: (fact: ModuleFact) => void): Promise<void> {
+    return this.#tasks.run(`starting ${staged.manifest.name}`, () => this.#start(staged, observe));
+  }
+
+  stop(name: string): Promise<void> {
+    return this.#tasks.run(`stopping ${name}`, () => this.#stop(name));
+  }
+
+  /** What hangs of that, in words: only a new start of the agent helps then. Modules that hang do not count, they have deadlines. */
+  stuck(): string | undefined {
+    return this.#tasks.overdue();
+  }
+
+  async #check({ manifest, componentPath, release }: StagedModule): Promise<void> {
     // The decoder and the validator are loaded with the first release to stage: most starts of an agent have none.
     const { checkStaged } = await import("./staging.ts");
     await checkStaged(manifest, componentPath, this.#options.policy);
     this.#validated.set(manifest.name, release.component.sha256);
   }
 
-  async start(staged: StagedModule, observe: (fact: ModuleFact) => void): Promise<void> {
+  async #start(staged: StagedModule, observe: (fact: ModuleFact) => void): Promise<void> {
     const { manifest } = staged;
     const grants = this.#grantsOf(manifest);
     const devices = this.#options.devices.forModule(manifest.name, grants);
@@ -121,7 +145,7 @@ export class Supervisor implements ModuleRunner {
     if (manifest.world === "reactor") void this.#checkHealth(manifest, run, observe);
   }
 
-  async stop(name: string): Promise<void> {
+  async #stop(name: string): Promise<void> {
     const run = this.#runs.get(name);
     if (run === undefined) return;
     run.healthChecks.abort();

@@ -1,9 +1,10 @@
+import { fstatSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { type AgentCommandParts, type AgentHooks, runAgentCommand } from "../../agent/cli.ts";
-import { createLog } from "../../agent/log.ts";
+import { createLog, leadsToJournal } from "../../agent/log.ts";
 import { repositorySigners, rootFile } from "../support/signed-repository.ts";
 
 const CONFIG = `fleet = "demo"
@@ -36,6 +37,7 @@ async function command(
   argv: readonly string[],
   run: (hooks: AgentHooks) => void = () => undefined,
   stop: () => Promise<void> = async () => undefined,
+  isJournal = false,
 ): Promise<{ code: number; stdout: string; stderr: string; steps: readonly string[] }> {
   const [stdout, stderr] = [new Output(), new Output()];
   const steps: string[] = [];
@@ -46,6 +48,7 @@ async function command(
       run(hooks);
       signal.resolve("SIGTERM");
       return {
+        condition: () => ({ summary: "well", stuck: undefined }),
         stop: async () => {
           steps.push("stop");
           await stop();
@@ -53,6 +56,12 @@ async function command(
       };
     },
     stopSignal: () => signal.promise,
+    leadsToJournal: () => isJournal,
+    openServiceManager: async () => ({
+      ready: (condition) => steps.push(`ready: ${condition().summary}`),
+      conditionChanged: () => undefined,
+      stopping: () => steps.push("stopping"),
+    }),
   };
   const code = await runAgentCommand(argv, { stdout, stderr }, parts);
   return { code, stdout: stdout.text, stderr: stderr.text, steps };
@@ -61,7 +70,7 @@ async function command(
 test("runs until the signal, stops the agent, exits 0", async (t) => {
   const { code, stderr, steps } = await command(["--config", await makeConfig(t)]);
   t.is(code, 0);
-  t.deepEqual(steps, ["start pi-01", "stop"]);
+  t.deepEqual(steps, ["start pi-01", "ready: well", "stopping", "stop"]);
   t.regex(stderr, /stopping: SIGTERM\n.*stopped\n$/);
 });
 
@@ -117,6 +126,42 @@ test("an agent that cannot start or stop: exit 1 and why", async (t) => {
   t.regex(stop.stderr, /both generations are corrupt/);
 });
 
+test("to journald a line begins with its priority, and has no time of its own", async (t) => {
+  const happens = ({ onEvent }: AgentHooks): void => {
+    onEvent({ ...SENT, event: "committed", module: "acme/thermo", version: "1.0.0" });
+    onEvent({
+      ...SENT,
+      event: "refused",
+      module: null,
+      version: null,
+      code: "trust/expired",
+      message: "old",
+    });
+  };
+  const config = await makeConfig(t);
+  const { stderr } = await command(["--config", config], happens, undefined, true);
+  const [committed, refused] = stderr.split("\n");
+  t.is(committed, "<6>acme/thermo@1.0.0 committed");
+  t.is(refused, "<4>refused: old event=refused code=trust/expired");
+
+  const mistaken = await makeConfig(t, `${CONFIG}[brokr]\n[trst]\n`);
+  const failed = await command(["--config", mistaken], undefined, undefined, true);
+  t.deepEqual(
+    failed.stderr
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.slice(0, "<3>device.toml:9".length)),
+    ["<3>device.toml:9", "<3>device.toml:1"],
+  );
+});
+
+test("a file leads to journald if systemd says that it is the stream to it", (t) => {
+  const { dev, ino } = fstatSync(2);
+  t.true(leadsToJournal(2, { JOURNAL_STREAM: `${dev}:${ino}` }));
+  t.false(leadsToJournal(2, { JOURNAL_STREAM: `${dev}:${ino}1` }));
+  t.false(leadsToJournal(2, {}));
+});
+
 const SENT = { time: "2026-11-20T11:00:00.000Z", device: "pi-01" };
 
 test("an event is a line for people: subject, event, message, code", async (t) => {
@@ -151,7 +196,7 @@ test("--json: one object per line, failures too", async (t) => {
 
 test("a line stays one line: what modules and brokers put into it cannot break or colour it", (t) => {
   const output = new Output();
-  const log = createLog(output, false, () => new Date(0));
+  const log = createLog(output, { json: false, journal: false }, () => new Date(0));
   log("info", "text\nwith \u001b[31mcolour\u009b", { module: "a\rb", absent: undefined });
   t.is(output.text, "1970-01-01T00:00:00.000Z info    text\\nwith \\u001b[31mcolour\\u009b module=a\\rb\n");
 });

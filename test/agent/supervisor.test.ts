@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
+import { MAX_SUPERVISOR_TASK_MS } from "../../agent/limits.ts";
 import { MessageRouter } from "../../agent/message-router.ts";
 import { Supervisor } from "../../agent/supervisor.ts";
 import type { DevicePolicy } from "../../devices/policy.ts";
@@ -18,7 +19,11 @@ import { componentFromText } from "../support/wat.ts";
 const libc = fileURLToPath(new URL("../sandbox/guests/libc.wasm", import.meta.url));
 
 /** What every device of these tests grants; its log goes into an array. */
-async function newSupervisor(log: string[], storageBytes = 0): Promise<Supervisor> {
+async function newSupervisor(
+  log: string[],
+  storageBytes = 0,
+  maxTaskMs = MAX_SUPERVISOR_TASK_MS,
+): Promise<Supervisor> {
   const policy: DevicePolicy = {
     sensors: new Map(),
     serialPorts: new Map(),
@@ -47,6 +52,7 @@ async function newSupervisor(log: string[], storageBytes = 0): Promise<Superviso
     sendTelemetry: () => false,
     sendLog: () => undefined,
     sendLimited: () => undefined,
+    maxTaskMs,
   });
 }
 
@@ -176,4 +182,27 @@ test("without storage in the manifest there is no folder at all", async (t) => {
   const { log, data } = await run(t, { env: 'GUEST_VARIABLE = "files"', storageBytes: 1024 });
   t.false(log.includes("files: ok"));
   await t.throwsAsync(readdir(data), { code: "ENOENT" });
+});
+
+test("a check that takes longer than it may hangs, until it has ended; one that does not does not", async (t) => {
+  const manifest = await parseGuestManifest("", "");
+  const file = { length: 1, sha256: "0".repeat(64) };
+  const release = { module: "acme/guest", version: "1.2.3", release: 1 };
+  const staged: StagedModule = {
+    release: { ...release, component: file, chunks: file, manifest: file },
+    manifest,
+    componentPath: libc,
+    dataDirectory: "/nowhere",
+  };
+  const impatient = await newSupervisor([], 0, -1);
+  t.is(impatient.stuck(), undefined);
+  const hasty = impatient.check(staged);
+  t.regex(impatient.stuck() ?? "", /^checking acme\/guest has taken longer than /);
+  await hasty;
+  t.is(impatient.stuck(), undefined);
+
+  const patient = await newSupervisor([]);
+  const slow = patient.check(staged);
+  t.is(patient.stuck(), undefined);
+  await slow;
 });
