@@ -41,7 +41,7 @@ export type NetworkGrants = {
 };
 
 const RULE =
-  /^(?<host>\*|\[[0-9a-fA-F:.]+(?:\/\d{1,3})?\]|[^:[\]]+):(?<ports>\*|\d{1,5}(?:-\d{1,5})?)(?:\/(?<protocol>tcp|udp))?$/;
+  /^(?<host>\*|\[[0-9a-fA-F:.]+(?:\/\d{1,3})?\]|[^:[\]/]+(?:\/\d{1,2})?):(?<ports>\*|\d{1,5}(?:-\d{1,5})?)(?:\/(?<protocol>tcp|udp))?$/;
 const HOST_NAME =
   /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
 const BITS = { ipv4: 32, ipv6: 128 } as const;

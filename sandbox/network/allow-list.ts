@@ -82,7 +82,7 @@ export class AllowList {
     return found.filter(({ address, family }) => {
       const isLoopback = isLocalhost(name) && LOOPBACK[family] === address;
       if (!isLoopback && isSpecialAddress(address, family)) {
-        return this.#connect.some((rule) => this.#ranges.get(rule)?.check(address, family) === true);
+        return this.#connect.some((rule) => this.#hasAddress(rule, address, family));
       }
       // `*` stands for every name, but `localhost` has to be meant.
       const leading = isLoopback ? rules.filter(({ host }) => host.kind === "name") : rules;
@@ -97,6 +97,12 @@ export class AllowList {
 
   #namesAddress(rule: NetworkRule, { address, family }: Place): boolean {
     if (rule.host.kind === "any") return !isSpecialAddress(address, family);
+    return this.#hasAddress(rule, address, family);
+  }
+
+  /** Of the same family: to node's list `::/0` has every IPv4 address, too, and IPv4's ranges those that are mapped into IPv6. */
+  #hasAddress(rule: NetworkRule, address: string, family: AddressFamily): boolean {
+    if (rule.host.kind !== "addresses" || rule.host.family !== family) return false;
     return this.#ranges.get(rule)?.check(address, family) === true;
   }
 

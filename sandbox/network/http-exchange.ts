@@ -59,8 +59,15 @@ export class HttpExchange implements Handle {
       if (this.#response === undefined) this.#arm(head.firstByteTimeoutMs, "HTTP-response-timeout");
     });
     request.on("response", (response) => this.#arrived(response));
+    // Nobody asked for another protocol. Without a listener node would drop the connection and say nothing.
+    request.on("upgrade", (_response, socket) => {
+      socket.destroy();
+      this.#fail("HTTP-upgrade-failed");
+    });
     request.on("error", (error) => this.#fail(httpErrorCode(error)));
-    if (!head.hasBody) request.end();
+    // Node keeps the head back until there is something of the body: but the far end may answer, or refuse, before.
+    if (head.hasBody) request.flushHeaders();
+    else request.end();
   }
 
   /** Sends a request that was checked (http-request.ts). */

@@ -22,7 +22,8 @@ export interface Target {
 }
 
 const AUTHORITY = /^(?<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?<port>\d{1,5}))?$/;
-const PATH = /^[/?*][\x21\x24-\x7e]*$/;
+/** `*` by itself is a request about the server (RFC 9112 §3.2.4). */
+const PATH = /^(?:[/?][\x21\x24-\x7e]*|\*)$/;
 const DEFAULT_PORTS = { http: 80, https: 443 } as const;
 
 /** The target of a request, or why it can't be one. */
@@ -50,14 +51,16 @@ export function allowsTarget(allowList: AllowList, { host, family, port }: Targe
 
 /** Why a request is refused before anything is sent, or undefined. */
 export function requestProblem(
-  { method, pathWithQuery }: HttpRequestHead,
+  { method, pathWithQuery, hasBody }: HttpRequestHead,
   fields: readonly HeaderField[],
 ): HttpErrorCode | undefined {
   // CONNECT would make a tunnel of the far end, to wherever the module likes.
   if (!isToken(method) || method.toUpperCase() === "CONNECT") return "HTTP-request-method-invalid";
   if (!PATH.test(pathWithQuery)) return "HTTP-request-URI-invalid";
   if (!areSendable(fields)) return "HTTP-request-denied";
-  return contentLength(fields) === "invalid" ? "HTTP-request-body-size" : undefined;
+  const length = contentLength(fields);
+  // Without a body the far end would wait for what was announced, or take the next request for it.
+  return length === "invalid" || (!hasBody && (length ?? 0) > 0) ? "HTTP-request-body-size" : undefined;
 }
 
 /** Whether all of them are fields that a module may send. */

@@ -27,10 +27,7 @@ const SPECIAL_IPV4: readonly (readonly [string, number])[] = [
 ];
 
 const SPECIAL_IPV6: readonly (readonly [string, number])[] = [
-  ["::", 96], // unspecified, loopback, IPv4-compatible
-  ["::ffff:0:0", 96], // IPv4-mapped
-  ["64:ff9b::", 96], // translated IPv4
-  ["64:ff9b:1::", 48], // the same, local
+  ["::", 8], // unspecified, loopback, and IPv4 in all its ways: compatible, mapped, translated (64:ff9b::/96)
   ["100::", 64], // discarded
   ["2001::", 23], // protocol assignments, Teredo among them
   ["2001:db8::", 32], // documentation

@@ -2,8 +2,8 @@
 
 import { DEFAULT_HTTP_WAIT_MS, MAX_CONNECT_MS, MAX_HTTP_WAIT_MS } from "../../limits.ts";
 import { encodeHeaders } from "../../network/header-block.ts";
-import type { HttpErrorCode, HttpRequestHead } from "../../network/protocol.ts";
-import { type NetworkClient, NetworkFailure } from "../sockets/client.ts";
+import type { HttpRequestHead } from "../../network/protocol.ts";
+import { httpFailure, type NetworkClient } from "../sockets/client.ts";
 import { Fields } from "./fields.ts";
 import { IncomingRequest, outgoingResponseClass, ResponseOutparam } from "./incoming-requests.ts";
 import { OutgoingBody } from "./outgoing-body.ts";
@@ -89,8 +89,4 @@ function milliseconds(durationNs: bigint | undefined, defaultMs: number, mostMs:
   if (durationNs === undefined) return defaultMs;
   const roundedUp = (durationNs + NS_PER_MS - 1n) / NS_PER_MS;
   return roundedUp > mostMs ? mostMs : Number(roundedUp);
-}
-
-function httpFailure(code: HttpErrorCode): NetworkFailure {
-  return new NetworkFailure(code, { tag: code });
 }

@@ -6,7 +6,7 @@
 import { MAX_SOCKET_BUFFER_BYTES } from "../../limits.ts";
 import { encodeHeaders, type HeaderField } from "../../network/header-block.ts";
 import type { Pollable } from "../poll.ts";
-import { NetworkClient, NetworkFailure } from "../sockets/client.ts";
+import { httpFailure, NetworkClient, NetworkFailure } from "../sockets/client.ts";
 import { networkOutput } from "../sockets/streams.ts";
 import { createOutputStream, type OutputStream } from "../streams.ts";
 import { Fields } from "./fields.ts";
@@ -50,14 +50,19 @@ export class OutgoingBody {
     body.#finish(trailers instanceof Fields ? trailers.entries() : []);
   }
 
-  /** From now on it is the body of request `id`. */
+  /** From now on it is the body of request `id`. A request that fails meanwhile says so in its response. */
   connect(id: number): void {
     this.#id = id;
     this.#sink = networkOutput(this.#client, id, () => {});
-    for (const bytes of this.#kept) this.#sinkWhole(this.#sink, bytes);
+    const kept = this.#kept;
     this.#kept = [];
-    if (this.#finishedWith !== undefined) this.#sendEnd(id, this.#finishedWith);
-    else if (this.#isDropped) this.#client.close(id);
+    try {
+      for (const bytes of kept) this.#sinkWhole(this.#sink, bytes);
+      if (this.#finishedWith !== undefined) this.#sendEnd(id, this.#finishedWith);
+      else if (this.#isDropped) this.#client.close(id);
+    } catch (error) {
+      if (!(error instanceof NetworkFailure) && !isStreamError(error)) throw error;
+    }
   }
 
   [Symbol.dispose](): void {
@@ -114,7 +119,11 @@ export class OutgoingBody {
 
   /** Nobody would ever wake a guest that waits for a request to be taken that it has not sent. */
   #stuck() {
-    const code = "HTTP-request-body-size";
-    return this.#client.streamError(new NetworkFailure(code, { tag: code }));
+    return this.#client.streamError(httpFailure("HTTP-request-body-size"));
   }
+}
+
+/** What a stream throws: it is closed, or its last operation failed. */
+function isStreamError(error: unknown): boolean {
+  return typeof error === "object" && error !== null && "tag" in error;
 }

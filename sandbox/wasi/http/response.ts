@@ -4,15 +4,12 @@
  */
 
 import { decodeHeaders, type HeaderField } from "../../network/header-block.ts";
-import type { HttpErrorCode } from "../../network/protocol.ts";
 import type { Pollable } from "../poll.ts";
-import { type NetworkClient, NetworkFailure } from "../sockets/client.ts";
+import { type HttpError, type NetworkClient, NetworkFailure } from "../sockets/client.ts";
 import { networkInput } from "../sockets/streams.ts";
 import type { InputStream } from "../streams.ts";
 import { type Fields, immutableFields } from "./fields.ts";
 import { FAILED, type Result, TAKEN } from "./results.ts";
-
-type ErrorCode = { readonly tag: HttpErrorCode };
 
 /** A request that was sent, and how many of the guest's resources stand for it. */
 export class Exchange {
@@ -54,7 +51,7 @@ export class FutureIncomingResponse {
     return this.#exchange.client.pollable(this.#exchange.id, "done");
   }
 
-  get(): Result<Result<IncomingResponse, ErrorCode>, undefined> | undefined {
+  get(): Result<Result<IncomingResponse, HttpError>, undefined> | undefined {
     if (this.#isTaken) return TAKEN;
     const answer = this.#response();
     if (answer !== undefined) this.#isTaken = true;
@@ -65,7 +62,7 @@ export class FutureIncomingResponse {
     this.#exchange.released();
   }
 
-  #response(): Result<IncomingResponse, ErrorCode> | undefined {
+  #response(): Result<IncomingResponse, HttpError> | undefined {
     const { client, id } = this.#exchange;
     return settled(() => {
       const status: { status?: number } = {};
@@ -156,7 +153,7 @@ export class FutureTrailers {
     return client.pollable(id, "end");
   }
 
-  get(): Result<Result<Fields | undefined, ErrorCode>, undefined> | undefined {
+  get(): Result<Result<Fields | undefined, HttpError>, undefined> | undefined {
     if (this.#isTaken) return TAKEN;
     const { client, id } = this.#exchange;
     const answer = settled(() => {
@@ -177,7 +174,7 @@ export class FutureTrailers {
 }
 
 /** The call's outcome as a value; undefined while there is none. */
-function settled<Value>(call: () => Value): Result<Value, ErrorCode> | undefined {
+function settled<Value>(call: () => Value): Result<Value, HttpError> | undefined {
   try {
     return { tag: "ok", val: call() };
   } catch (error) {

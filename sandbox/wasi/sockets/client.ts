@@ -24,10 +24,16 @@ interface Answer<Tag extends NetworkReply["tag"]> {
   readonly payload: Uint8Array;
 }
 
+/** `error-code` of `wasi:http/types`: what a case carries is an option, which is none, but for the one with a record of them. */
+export interface HttpError {
+  readonly tag: HttpErrorCode;
+  readonly val?: object;
+}
+
 /** What a call failed with: thrown through the linker as the `error` case that carries it. */
 export class NetworkFailure extends Error {
   override readonly name = "NetworkFailure";
-  readonly payload: SocketErrorCode | { readonly tag: HttpErrorCode };
+  readonly payload: SocketErrorCode | HttpError;
   readonly code: SocketErrorCode | HttpErrorCode;
 
   constructor(code: SocketErrorCode | HttpErrorCode, payload: NetworkFailure["payload"]) {
@@ -40,6 +46,11 @@ export class NetworkFailure extends Error {
 /** A socket's failure. */
 export function socketFailure(code: SocketErrorCode): NetworkFailure {
   return new NetworkFailure(code, code);
+}
+
+/** An HTTP request's failure. */
+export function httpFailure(code: HttpErrorCode): NetworkFailure {
+  return new NetworkFailure(code, code === "DNS-error" ? { tag: code, val: {} } : { tag: code });
 }
 
 export class NetworkClient implements SourceGroup<Awaited> {
@@ -66,7 +77,7 @@ export class NetworkClient implements SourceGroup<Awaited> {
     const reply = this.#session.call({ call: "network", request }, payload);
     const head = reply.head.tag === "network" ? reply.head.reply : undefined;
     if (head?.tag === "error") throw socketFailure(head.code);
-    if (head?.tag === "http-error") throw new NetworkFailure(head.code, { tag: head.code });
+    if (head?.tag === "http-error") throw httpFailure(head.code);
     if (head === undefined || !isOneOf(head, tags)) throw socketFailure("unknown");
     if (head.tag === "opened" || head.tag === "accepted") this.#open.add((head as Reply<"opened">).id);
     return { head, payload: reply.payload };

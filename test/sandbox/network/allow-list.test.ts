@@ -33,6 +33,15 @@ test("an address that a rule names is allowed on its ports and protocol, and no 
   t.false(list.allowsPlace(place("127.0.0.1", 8011)));
 });
 
+test("a range of one family says nothing of the other, though one may be written as the other", (t) => {
+  const six = listOf(["[::/0]:80", "[::ffff:0:0/96]:80"], ["[::/0]:80"]);
+  t.true(six.allowsPlace(place("2606:4700::1", 80)));
+  t.false(six.allowsPlace(place("127.0.0.1", 80)));
+  t.false(six.allowsListening(place("127.0.0.1", 80)));
+  t.deepEqual(six.learn("a.org", found("10.0.0.1")), []);
+  t.false(listOf(["10.0.0.0/8:80"]).allowsPlace(place("::ffff:10.0.0.1", 80)));
+});
+
 test("what an allowed name resolved to is allowed on the rule's ports, and not before", (t) => {
   const list = listOf(["api.example.org:443"]);
   t.true(list.allowsName("api.example.org"));
@@ -62,6 +71,8 @@ for (const address of [
   "fe80::1",
   "fd00::1",
   "::ffff:7f00:1",
+  "::ffff:0:7f00:1",
+  "64:ff9b::7f00:1",
 ]) {
   test(`an allowed name does not lead to ${address}`, (t) => {
     const list = listOf(["rebind.example.org:80", "*:80", "*.org:80"]);

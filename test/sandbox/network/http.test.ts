@@ -9,6 +9,7 @@ const test = anyTest.serial;
 
 /** The numbers of `error-code`'s cases. */
 const CODES = {
+  dnsError: 1,
   destinationIpProhibited: 4,
   connectionRefused: 6,
   tlsProtocolError: 12,
@@ -203,6 +204,14 @@ for (const [what, [answer, line]] of Object.entries(wrongAnswers)) {
     t.is(lines.at(-1), line);
   });
 }
+
+test("a name that leads nowhere is told as such, and the module goes on", async (t) => {
+  // No label is that long: the system's resolver refuses it by itself.
+  const host = `${"a".repeat(64)}.invalid`;
+  const { end, lines } = await runGuest("http", ["GET", "http", host, "/"], grantsOf(["*.invalid:80"]));
+  t.deepEqual(lines, [`response ${CODES.dnsError}`]);
+  t.is(end.kind, "exited");
+});
 
 test("a server without TLS is no https", async (t) => {
   const { authority } = await httpServer(t, (_request, _body, response) => void response.end("secret"));

@@ -355,6 +355,41 @@ for (const [what, [parts, fields, code]] of Object.entries(refusedRequests)) {
   });
 }
 
+test("a far end may answer before there is a body", async (t) => {
+  const port = await silentServer(t, (socket) => {
+    socket.write("HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n");
+  });
+  const { head, until } = networkOf(t);
+  await head(requestTo(port, { method: "POST", hasBody: true }));
+  await until(1, "done");
+  t.like(await head({ op: "response", id: 1, offset: 0 }), { tag: "response", status: 413 });
+});
+
+test("a far end that goes over to another protocol unasked is told as such", async (t) => {
+  const port = await silentServer(t, (socket) => {
+    socket.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\nmore");
+  });
+  const { head, until } = networkOf(t);
+  await head(requestTo(port));
+  await until(1, "done");
+  t.deepEqual(await head({ op: "response", id: 1, offset: 0 }), {
+    tag: "http-error",
+    code: "HTTP-upgrade-failed",
+  });
+});
+
+test("a length without a body, and a target that is neither path nor star, are not sent", async (t) => {
+  const { ask } = networkOf(t);
+  t.deepEqual((await ask(requestTo(1), headers(["content-length", "5"]))).head, {
+    tag: "http-error",
+    code: "HTTP-request-body-size",
+  });
+  t.deepEqual((await ask(requestTo(1, { pathWithQuery: "*a" }))).head, {
+    tag: "http-error",
+    code: "HTTP-request-URI-invalid",
+  });
+});
+
 test("a body that is longer than it said ends the request", async (t) => {
   const server = createHttpServer((request) => request.resume());
   t.teardown(() => {

@@ -1,0 +1,50 @@
+/** A request of `wasi:http` whose body was written before it is sent, on the worker's side. */
+
+import test from "ava";
+import type { HostCall, HostReply } from "../../../sandbox/channel.ts";
+import { createControlMemory } from "../../../sandbox/control-block.ts";
+import { ModuleSession } from "../../../sandbox/module-session.ts";
+import type { NetworkCall, NetworkReply } from "../../../sandbox/network/protocol.ts";
+import { createHttp } from "../../../sandbox/wasi/http/http.ts";
+import { createPolling } from "../../../sandbox/wasi/poll.ts";
+import { NetworkClient } from "../../../sandbox/wasi/sockets/client.ts";
+
+/** A client whose agent answers as `answer` says. */
+function clientOf(answer: (call: NetworkCall) => NetworkReply) {
+  const session = new ModuleSession({ postMessage: () => {} }, createControlMemory());
+  const call = (request: HostCall): { head: HostReply; payload: Uint8Array } => {
+    if (request.call !== "network") throw new Error(request.call);
+    return { head: { tag: "network", reply: answer(request.request) }, payload: new Uint8Array(0) };
+  };
+  return new NetworkClient({ call, enterHost: () => {} }, createPolling(session));
+}
+
+for (const failing of ["check-write", "write", "finish-body"] as const) {
+  test(`a request whose ${failing} fails while it is sent gives a response all the same, which says why`, (t) => {
+    const closed: number[] = [];
+    let isFirst = true;
+    const client = clientOf((call) => {
+      if (call.op === "request") return { tag: "opened", id: 1 };
+      if (call.op === "close") closed.push(call.id);
+      const isFailing = call.op === failing && !(failing === "check-write" && isFirst);
+      isFirst = false;
+      if (isFailing || call.op === "response") return { tag: "http-error", code: "connection-refused" };
+      return call.op === "check-write" ? { tag: "permit", bytes: 16_384 } : { tag: "done" };
+    });
+    const http = createHttp(client);
+    const { Fields, OutgoingBody, OutgoingRequest } = http["wasi:http/types"];
+    const request = new OutgoingRequest(new Fields());
+    request.setAuthority("a.org");
+    const body = request.body();
+    const stream = body.write();
+    for (let piece = 0; piece < 2; piece += 1) {
+      t.true(stream.checkWrite() >= 4096n);
+      stream.write(new Uint8Array(4096));
+    }
+    OutgoingBody.finish(body, undefined);
+    const response = http["wasi:http/outgoing-handler"].handle(request, undefined);
+    t.like(response.get(), { tag: "ok", val: { tag: "err", val: { tag: "connection-refused" } } });
+    response[Symbol.dispose]();
+    t.deepEqual(closed, [1]);
+  });
+}
