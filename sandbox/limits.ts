@@ -55,9 +55,13 @@ export const WORKER_STACK_MIB = 2;
 /** Elements of all tables of one component together. */
 export const MAX_TABLE_ELEMENTS = 100_000;
 
-/** Keys of wasi:keyvalue, in bytes of UTF-8 (twice that is a file's name), their values, in bytes, and how many keys one page lists. */
+/**
+ * Keys of wasi:keyvalue, in bytes of UTF-8 (twice that is a file's name), their values, in bytes, what one batch reads, in bytes, and
+ * how many keys one page lists.
+ */
 export const MAX_KEYVALUE_KEY_BYTES = 120;
 export const MAX_KEYVALUE_BYTES = 64 * 1024;
+export const MAX_KEYVALUE_BATCH_BYTES = 1024 * 1024;
 export const KEYVALUE_KEYS_PER_PAGE = 100;
 
 /** One message of wasi:logging, with its context, in characters: what is longer is cut. */

@@ -10,8 +10,10 @@ export type HeaderField = readonly [name: string, value: Uint8Array];
 const LENGTHS_BYTES = 4;
 
 /** What a list of fields counts towards `MAX_HTTP_HEADER_BYTES`, in bytes. */
-export function headerBlockBytes(fields: readonly HeaderField[]): number {
-  return fields.reduce((sum, [name, value]) => sum + LENGTHS_BYTES + name.length + value.byteLength, 0);
+export function headerBlockBytes(
+  fields: readonly (readonly [name: string, value: { readonly length: number }])[],
+): number {
+  return fields.reduce((sum, [name, value]) => sum + LENGTHS_BYTES + name.length + value.length, 0);
 }
 
 /** The block of a list of fields, which is within the limits. */

@@ -6,7 +6,12 @@
  * renamed, so that a power cut leaves the old value or the new one. The module may find these files by wasi:filesystem: they are its own.
  */
 
-import { KEYVALUE_KEYS_PER_PAGE, MAX_KEYVALUE_BYTES, MAX_KEYVALUE_KEY_BYTES } from "../limits.ts";
+import {
+  KEYVALUE_KEYS_PER_PAGE,
+  MAX_KEYVALUE_BATCH_BYTES,
+  MAX_KEYVALUE_BYTES,
+  MAX_KEYVALUE_KEY_BYTES,
+} from "../limits.ts";
 import { Descriptor } from "./filesystem/descriptor.ts";
 import { FilesystemError } from "./filesystem/error-code.ts";
 
@@ -156,11 +161,19 @@ export function createKeyvalue(root: Descriptor) {
       },
     },
     batch: {
-      getMany: (bucket: Bucket, keys: readonly string[]): ([string, Uint8Array] | undefined)[] =>
-        keys.map((key) => {
+      getMany(bucket: Bucket, keys: readonly string[]): ([string, Uint8Array] | undefined)[] {
+        // The values are outside the worker's heap and its limit, and a key may be named any number of times.
+        let sizeBytes = 0;
+        return keys.map((key) => {
           const value = checked(bucket).get(key);
-          return value === undefined ? undefined : [key, value];
-        }),
+          if (value === undefined) return undefined;
+          sizeBytes += value.byteLength;
+          if (sizeBytes > MAX_KEYVALUE_BATCH_BYTES) {
+            throw other(`values of more than ${MAX_KEYVALUE_BATCH_BYTES} bytes at once`);
+          }
+          return [key, value];
+        });
+      },
       setMany(bucket: Bucket, entries: readonly (readonly [string, Uint8Array])[]): void {
         for (const [key, value] of entries) checked(bucket).set(key, value);
       },

@@ -13,7 +13,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { createControlMemory } from "../../sandbox/control-block.ts";
-import { KEYVALUE_KEYS_PER_PAGE, MAX_KEYVALUE_BYTES, MAX_KEYVALUE_KEY_BYTES } from "../../sandbox/limits.ts";
+import {
+  KEYVALUE_KEYS_PER_PAGE,
+  MAX_KEYVALUE_BATCH_BYTES,
+  MAX_KEYVALUE_BYTES,
+  MAX_KEYVALUE_KEY_BYTES,
+} from "../../sandbox/limits.ts";
 import { ModuleSession } from "../../sandbox/module-session.ts";
 import { createFilesystem } from "../../sandbox/wasi/filesystem/filesystem.ts";
 import { createKeyvalue } from "../../sandbox/wasi/keyvalue.ts";
@@ -62,6 +67,18 @@ test("values are set, read, overwritten, deleted, and there after a restart", (t
   t.is(bucket.get("a"), undefined);
   t.deepEqual(bucket.listKeys(undefined), { keys: ["../é/\0"], cursor: undefined });
   t.deepEqual(readdirSync(folder), [".keyvalue"]);
+});
+
+test("a batch that names a key again and again does not read it without end", (t) => {
+  const { store, batch } = keyvalueOn(folderOf(t));
+  const bucket = store.open("");
+  bucket.set("a", new Uint8Array(MAX_KEYVALUE_BYTES));
+  const most = new Array<string>(MAX_KEYVALUE_BATCH_BYTES / MAX_KEYVALUE_BYTES).fill("a");
+  t.is(batch.getMany(bucket, most).length, most.length);
+  t.throws(
+    () => batch.getMany(bucket, [...most, "b", "a"]),
+    otherError(/^values of more than 1048576 bytes/),
+  );
 });
 
 test("keys are listed page by page", (t) => {

@@ -6,15 +6,21 @@ import { type HeaderField, headerBlockBytes } from "../../network/header-block.t
 
 type HeaderErrorTag = "invalid-syntax" | "forbidden" | "immutable";
 
+/**
+ * A value as text, a character for a byte: unlike arrays of bytes it lies in the worker's heap, whose limit a module that hoards
+ * fields then runs into.
+ */
+type KeptField = readonly [name: string, value: string];
+
 /** Marks what this host makes of fields: a guest's own list has to be checked. */
 const CHECKED = Symbol("checked");
 
 export class Fields {
-  #fields: readonly HeaderField[] = [];
+  #fields: readonly KeptField[] = [];
   readonly #isMutable: boolean = true;
 
   /** A guest calls this without arguments; whatever others it declares, none of them is the symbol. */
-  constructor(key?: unknown, fields: readonly HeaderField[] = [], isMutable = true) {
+  constructor(key?: unknown, fields: readonly KeptField[] = [], isMutable = true) {
     if (key !== CHECKED) return;
     this.#fields = fields;
     this.#isMutable = isMutable;
@@ -23,14 +29,11 @@ export class Fields {
   static fromList(entries: readonly HeaderField[]): Fields {
     for (const [name, value] of entries) requireField(name, value);
     requireWithinLimits(entries);
-    return new Fields(
-      CHECKED,
-      entries.map(([name, value]) => [name, Uint8Array.from(value)]),
-    );
+    return new Fields(CHECKED, entries.map(kept));
   }
 
   get(name: string): Uint8Array[] {
-    return this.#fields.filter(([own]) => isSameName(own, name)).map(([, value]) => value);
+    return this.#fields.filter(([own]) => isSameName(own, name)).map((field) => given(field)[1]);
   }
 
   has(name: string): boolean {
@@ -42,7 +45,7 @@ export class Fields {
     requireName(name);
     for (const value of values) requireField(name, value);
     const others = this.#fields.filter(([own]) => !isSameName(own, name));
-    this.#replace([...others, ...values.map((value): HeaderField => [name, Uint8Array.from(value)])]);
+    this.#replace([...others, ...values.map((value) => kept([name, value]))]);
   }
 
   delete(name: string): void {
@@ -54,11 +57,11 @@ export class Fields {
   append(name: string, value: Uint8Array): void {
     this.#requireMutable();
     requireField(name, value);
-    this.#replace([...this.#fields, [name, Uint8Array.from(value)]]);
+    this.#replace([...this.#fields, kept([name, value])]);
   }
 
   entries(): HeaderField[] {
-    return [...this.#fields];
+    return this.#fields.map(given);
   }
 
   clone(): Fields {
@@ -69,7 +72,7 @@ export class Fields {
     if (!this.#isMutable) throw headerError("immutable");
   }
 
-  #replace(fields: readonly HeaderField[]): void {
+  #replace(fields: readonly KeptField[]): void {
     requireWithinLimits(fields);
     this.#fields = fields;
   }
@@ -77,7 +80,20 @@ export class Fields {
 
 /** Fields that can't be changed any more; they were checked, or come from the network. */
 export function immutableFields(fields: readonly HeaderField[]): Fields {
-  return new Fields(CHECKED, fields, false);
+  return new Fields(CHECKED, fields.map(kept), false);
+}
+
+/** A character for a byte. */
+export function textOfBytes({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
+}
+
+function kept([name, value]: HeaderField): KeptField {
+  return [name, textOfBytes(value)];
+}
+
+function given([name, value]: KeptField): HeaderField {
+  return [name, Uint8Array.from(Buffer.from(value, "latin1"))];
 }
 
 function isSameName(one: string, other: string): boolean {
@@ -95,7 +111,7 @@ function requireField(name: string, value: Uint8Array): void {
 }
 
 /** WASI 0.2 has no error for fields that are too many: it is a field that this host does not allow. */
-function requireWithinLimits(fields: readonly HeaderField[]): void {
+function requireWithinLimits(fields: Parameters<typeof headerBlockBytes>[0]): void {
   if (fields.length > MAX_HTTP_HEADERS || headerBlockBytes(fields) > MAX_HTTP_HEADER_BYTES) {
     throw headerError("forbidden");
   }

@@ -9,7 +9,7 @@ import type { Pollable } from "../poll.ts";
 import { httpFailure, NetworkClient, NetworkFailure } from "../sockets/client.ts";
 import { networkOutput } from "../sockets/streams.ts";
 import { createOutputStream, type OutputStream } from "../streams.ts";
-import { Fields } from "./fields.ts";
+import { Fields, textOfBytes } from "./fields.ts";
 import { FAILED } from "./results.ts";
 
 export class OutgoingBody {
@@ -17,7 +17,8 @@ export class OutgoingBody {
   readonly #declaredBytes: number | undefined;
   #sink: OutputStream | undefined;
   #id: number | undefined;
-  #kept: Uint8Array[] = [];
+  /** A character for a byte, as in fields.ts. */
+  #kept: string[] = [];
   #writtenBytes = 0;
   #isTaken = false;
   #finishedWith: readonly HeaderField[] | undefined;
@@ -28,7 +29,7 @@ export class OutgoingBody {
     if (!(client instanceof NetworkClient)) throw new TypeError("a body is a request's");
     this.#client = client;
     const [length] = headers.get("content-length");
-    this.#declaredBytes = length === undefined ? undefined : Number(Buffer.from(length).toString("latin1"));
+    this.#declaredBytes = length === undefined ? undefined : Number(textOfBytes(length));
   }
 
   write(): OutputStream {
@@ -57,7 +58,7 @@ export class OutgoingBody {
     const kept = this.#kept;
     this.#kept = [];
     try {
-      for (const bytes of kept) this.#sinkWhole(this.#sink, bytes);
+      for (const text of kept) this.#sinkWhole(this.#sink, Buffer.from(text, "latin1"));
       if (this.#finishedWith !== undefined) this.#sendEnd(id, this.#finishedWith);
       else if (this.#isDropped) this.#client.close(id);
     } catch (error) {
@@ -94,7 +95,7 @@ export class OutgoingBody {
 
   #write(bytes: Uint8Array): void {
     this.#writtenBytes += bytes.byteLength;
-    if (this.#sink === undefined) this.#kept.push(Uint8Array.from(bytes));
+    if (this.#sink === undefined) this.#kept.push(textOfBytes(bytes));
     else this.#sinkWhole(this.#sink, bytes);
   }
 

@@ -1,4 +1,4 @@
-/** A request of `wasi:http` whose body was written before it is sent, on the worker's side. */
+/** What a guest of `wasi:http` fills in before its request is sent, on the worker's side. */
 
 import test from "ava";
 import type { HostCall, HostReply } from "../../../sandbox/channel.ts";
@@ -48,3 +48,20 @@ for (const failing of ["check-write", "write", "finish-body"] as const) {
     t.deepEqual(closed, [1]);
   });
 }
+
+test("fields and bodies that a module hoards lie in its worker's heap, whose limit they then reach", (t) => {
+  const http = createHttp(clientOf(() => ({ tag: "done" })))["wasi:http/types"];
+  const value = new Uint8Array(15_000).fill(0x61);
+  const beforeBytes = process.memoryUsage().arrayBuffers;
+  const hoard = Array.from({ length: 500 }, () => {
+    const fields = new http.Fields();
+    fields.append("a", value);
+    const body = new http.OutgoingRequest(fields).body();
+    const stream = body.write();
+    stream.checkWrite();
+    stream.write(value);
+    return { fields, body };
+  });
+  t.true(process.memoryUsage().arrayBuffers - beforeBytes < value.byteLength * hoard.length);
+  t.deepEqual(hoard[0]?.fields.get("A"), [value]);
+});
