@@ -6,7 +6,12 @@ import { type KeyNames, showKey } from "./keyring.ts";
 import type { RootSignatures } from "./pending-root.ts";
 import { keyNamesOf } from "./root-changes.ts";
 
-/** The lines that say what a root is, what it changes (where the one before it is known), and who signed. */
+/**
+ * The lines that say what a root is, what it changes (where the one before it is known), and who signed.
+ *
+ * Whoever prepared the root chose the names in it, and can make a key whose id begins as another's does: so what changes is told by whole ids, a
+ * known key keeps the name that it had, and a key that is new is shown with its whole id, for the keeper to compare.
+ */
 export function describeRoot(
   name: RepositoryName,
   root: ParsedFile<Root>,
@@ -14,14 +19,16 @@ export function describeRoot(
   { signedBy, missing }: RootSignatures,
 ): readonly string[] {
   const { version, expires, roles } = root.metadata;
-  const names = new Map([...(previous === undefined ? [] : keyNamesOf(previous)), ...keyNamesOf(root)]);
+  const names = new Map([...keyNamesOf(root), ...(previous === undefined ? [] : keyNamesOf(previous))]);
   const lines = [`${name} root ${version}, valid until ${expires}`];
   for (const role of ROLE_NAMES) {
-    const now = showRole(roles[role], names);
-    const before = previous === undefined ? now : showRole(previous.metadata.roles[role], names);
-    lines.push(`  ${role.padEnd(10)} ${now}`);
-    if (before !== now) lines.push(`  ${"".padEnd(10)} before: ${before}`);
+    lines.push(`  ${role.padEnd(10)} ${showRole(roles[role], names)}`);
+    const before = previous?.metadata.roles[role];
+    if (before !== undefined && !isSameRole(before, roles[role])) {
+      lines.push(`  ${"".padEnd(10)} before: ${showRole(before, names)}`);
+    }
   }
+  lines.push(...newKeys(root.metadata, previous?.metadata, names));
   const signed = signedBy.length === 0 ? "nobody" : showKeys(signedBy, names);
   lines.push(`  ${"signed by".padEnd(10)} ${signed}`);
   for (const [wanted, group] of Map.groupBy(
@@ -33,6 +40,25 @@ export function describeRoot(
     );
   }
   return lines;
+}
+
+function newKeys(root: Root, previous: Root | undefined, names: KeyNames): readonly string[] {
+  if (previous === undefined) {
+    return root.version === 1
+      ? []
+      : [
+          `  ${"changes".padEnd(10)} not known: root ${root.version - 1} is not here, --previous names its file`,
+        ];
+  }
+  const idsOf = ({ roles }: Root) => new Set(ROLE_NAMES.flatMap((role) => roles[role].keyIds));
+  return [...idsOf(root).difference(idsOf(previous))].map(
+    (keyId) => `  ${"new key".padEnd(10)} ${names.get(keyId) ?? "without a name"}, id ${keyId}`,
+  );
+}
+
+function isSameRole(one: RoleKeys, other: RoleKeys): boolean {
+  const isSameKeys = new Set(one.keyIds).symmetricDifference(new Set(other.keyIds)).size === 0;
+  return isSameKeys && one.threshold === other.threshold;
 }
 
 function showRole({ keyIds, threshold }: RoleKeys, names: KeyNames): string {

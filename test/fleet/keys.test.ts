@@ -7,6 +7,7 @@ import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import { assignRelease } from "../../fleet/assign.ts";
+import { describeRoot } from "../../fleet/describe-root.ts";
 import { FleetError, type FleetErrorCode } from "../../fleet/errors.ts";
 import { initRepository } from "../../fleet/init.ts";
 import { encryptSeed } from "../../fleet/key-encryption.ts";
@@ -362,6 +363,33 @@ test("two copies that were signed at the same time come together", async (t) => 
   t.regex(
     await succeed(t, repository, "sign", join(away, "2", "director-2.root.json")),
     /Taken: director root 2/,
+  );
+});
+
+test("a new key shows by its whole id, whatever name it has and however its id begins", async (t) => {
+  const repository = await newRepository(t);
+  const [previous] = (await loadMetadata(repository, "image")).roots;
+  if (previous === undefined) return t.fail();
+  const { keys: before, roles } = previous.metadata;
+  const oldId = roles.root.keyIds[0] ?? "";
+  const old = before.get(oldId);
+  if (old === undefined) return t.fail();
+  // A thief's key whose id was searched for until it begins like the keeper's.
+  const keyId = `${oldId.slice(0, 8)}${"6".repeat(56)}`;
+  const keys = new Map([...before, [keyId, { ...old, keyId }]]);
+  const swapped = { keyIds: [keyId], threshold: 1 };
+  const root = {
+    ...previous,
+    metadata: { ...previous.metadata, version: 2, keys, roles: { ...roles, root: swapped } },
+    signedJson: { skerry: { keyNames: { [keyId]: "image-root", [oldId]: "thief" } } },
+  };
+  const told = describeRoot("image", root, previous, { signedBy: [], missing: [] }).join("\n");
+  t.regex(told, /before: 1 of image-root \(/);
+  t.true(told.includes(`new key    image-root, id ${keyId}`), told);
+  t.notRegex(told, /thief/);
+  t.regex(
+    describeRoot("image", root, undefined, { signedBy: [], missing: [] }).join("\n"),
+    /not known: root 1/,
   );
 });
 
