@@ -15,7 +15,14 @@ type KeptField = readonly [name: string, value: string];
 /** Marks what this host makes of fields: a guest's own list has to be checked. */
 const CHECKED = Symbol("checked");
 
+/** Private to the class, which a component could name a member of. */
+let keptBy: (fields: Fields) => readonly KeptField[];
+
 export class Fields {
+  static {
+    keptBy = (fields) => fields.#fields;
+  }
+
   #fields: readonly KeptField[] = [];
   readonly #isMutable: boolean = true;
 
@@ -76,6 +83,11 @@ export class Fields {
     requireWithinLimits(fields);
     this.#fields = fields;
   }
+}
+
+/** A copy that can't be changed any more. */
+export function frozenCopy(fields: Fields): Fields {
+  return new Fields(CHECKED, keptBy(fields), false);
 }
 
 /** Fields that can't be changed any more; they were checked, or come from the network. */

@@ -4,7 +4,7 @@
  */
 
 import type { NetworkClient } from "../sockets/client.ts";
-import { Fields, immutableFields } from "./fields.ts";
+import { Fields, frozenCopy } from "./fields.ts";
 import { OutgoingBody } from "./outgoing-body.ts";
 import { FAILED } from "./results.ts";
 
@@ -43,7 +43,7 @@ export function outgoingResponseClass(client: NetworkClient) {
 
     constructor(headers: Fields) {
       if (!(headers instanceof Fields)) throw new TypeError("a response is made of fields");
-      this.#headers = immutableFields(headers.entries());
+      this.#headers = frozenCopy(headers);
     }
 
     statusCode(): number {

@@ -3,7 +3,7 @@
 import { MAX_URI_LENGTH } from "../../limits.ts";
 import { isToken } from "../../network/fields.ts";
 import type { NetworkClient } from "../sockets/client.ts";
-import { Fields, immutableFields } from "./fields.ts";
+import { Fields, frozenCopy } from "./fields.ts";
 import { OutgoingBody } from "./outgoing-body.ts";
 import { FAILED } from "./results.ts";
 
@@ -43,7 +43,7 @@ export function outgoingRequestClass(client: NetworkClient) {
 
     constructor(headers: Fields) {
       if (!(headers instanceof Fields)) throw new TypeError("a request is made of fields");
-      this.#headers = immutableFields(headers.entries());
+      this.#headers = frozenCopy(headers);
     }
 
     body(): OutgoingBody {
