@@ -218,16 +218,19 @@ export class Installer {
     return fetch;
   }
 
-  /** Where room is short, what nobody needs any more makes it, once. */
+  /** Where room is short, what nobody needs any more makes it, once; then the versions before, so that no device is stuck with two. */
   async #fetch(release: ReleaseRecord, signal: AbortSignal): Promise<void> {
-    try {
-      await this.#tryToFetch(release, signal);
-    } catch (error) {
-      if (!isShortOfRoom(error)) {
-        throw error;
+    const waysToRoom = [() => this.#cleanUp(), () => this.#cleanUp("without previous")];
+    for (;;) {
+      try {
+        return await this.#tryToFetch(release, signal);
+      } catch (error) {
+        const makeRoom = isShortOfRoom(error) ? waysToRoom.shift() : undefined;
+        if (makeRoom === undefined) {
+          throw error;
+        }
+        await quietly(makeRoom);
       }
-      await quietly(() => this.#cleanUp());
-      await this.#tryToFetch(release, signal);
     }
   }
 
@@ -266,10 +269,15 @@ export class Installer {
     return manifest;
   }
 
-  /** Keeps what runs, is on trial, is being fetched, and what was committed before: going back to it needs no download. */
-  #cleanUp(): Promise<void> {
+  /**
+   * Keeps what runs, is on trial, is being fetched, and as long as there is room for it what was committed before: going back to it needs no
+   * download, and the next one finds chunks in it.
+   */
+  #cleanUp(how?: "without previous"): Promise<void> {
     return this.#options.store.cleanUp((isOf) =>
-      [...this.#modules.values()].some(({ state }) => referencedBy(state).some(isOf)),
+      [...this.#modules.values()].some(({ state }) =>
+        referencedBy(how === undefined ? state : { ...state, previous: undefined }).some(isOf),
+      ),
     );
   }
 

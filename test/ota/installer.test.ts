@@ -596,6 +596,16 @@ test("what nobody needs any more makes room in the budget", async (t) => {
   t.is((await readdir(join(rig.folder, "versions"))).length, 2);
 });
 
+test("a device with room for two versions takes one update after the other: the version before gives way", async (t) => {
+  const rig = await InstallRig.create(t, { storageBudgetBytes: 70_000 });
+  for (const version of ["1.0.0", "1.1.0", "1.2.0", "1.3.0"]) {
+    await rig.install(noise(version, 30_000));
+    t.is(rig.runner.runningVersion(), version);
+  }
+  await rig.installer.stop();
+  t.is((await readdir(join(rig.folder, "versions"))).length, 2);
+});
+
 test("going back to the version before fetches nothing", async (t) => {
   const rig = await InstallRig.create(t);
   await rig.install(OLD);
