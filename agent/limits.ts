@@ -146,7 +146,7 @@ export const STATE_DELAY_MS = 20;
 export const COLLECT_AFTER_SILENCE_MS = 5_000;
 
 /** The heap is collected after payloads of this size together, in bytes: each lies in memory up to three times until then. */
-export const COLLECT_AFTER_BYTES = 512 * 1024;
+export const COLLECT_AFTER_BYTES = 256 * 1024;
 
 /** Files, folders and links that a module may keep: they are copied for each trial, and looked at when they are counted. */
 export const MAX_DATA_ENTRIES = 1_024;

@@ -169,12 +169,10 @@ function checkParts(list: Buffer, parts: readonly Digested[]): void {
   if (parts.length > 0 && start !== list.length) throw malformed("something follows its last part");
 }
 
-type Entry = Omit<Chunk, "offset">;
-
 function readEntries(
   entries: Buffer,
   entryBytes: number,
-  read: (entries: Buffer, at: number) => Entry,
+  read: (entries: Buffer, at: number, offset: number) => Chunk,
 ): Chunk[] {
   if (entries.length % entryBytes !== 0) throw malformed("its last entry is cut short");
   checkCount(entries.length / entryBytes);
@@ -182,22 +180,22 @@ function readEntries(
   const chunks: Chunk[] = [];
   let offset = 0;
   for (let index = 0; index * entryBytes < entries.length; index += 1) {
-    const entry = read(entries, index * entryBytes);
-    checkLength(index, entry.length);
-    known.check(index, entry);
-    chunks.push({ ...entry, offset });
-    offset += entry.length;
+    const chunk = read(entries, index * entryBytes, offset);
+    checkLength(index, chunk.length);
+    known.check(index, chunk);
+    chunks.push(chunk);
+    offset += chunk.length;
   }
   return chunks;
 }
 
-function readOldEntry(entries: Buffer, at: number): Entry {
+function readOldEntry(entries: Buffer, at: number, offset: number): Chunk {
   const sha256 = entries.toString("hex", at, at + DIGEST_BYTES);
   const length = entries.readUInt32BE(at + DIGEST_BYTES);
-  return { sha256, length, blob: { sha256, length } };
+  return { sha256, length, blob: { sha256, length }, offset };
 }
 
-function readEntry(entries: Buffer, at: number): Entry {
+function readEntry(entries: Buffer, at: number, offset: number): Chunk {
   const lengths = at + 2 * DIGEST_BYTES;
   const sha256 = entries.toString("hex", at, at + DIGEST_BYTES);
   const blob = entries.toString("hex", at + DIGEST_BYTES, lengths);
@@ -206,15 +204,16 @@ function readEntry(entries: Buffer, at: number): Entry {
     length: entries.readUInt16BE(lengths) + 1,
     // The same string once, for memory's sake.
     blob: { sha256: blob === sha256 ? sha256 : blob, length: entries.readUInt16BE(lengths + 2) + 1 },
+    offset,
   };
 }
 
 /** One content is one blob and the reverse, and neither has two lengths. */
 class KnownDigests {
-  readonly #contents = new Map<string, Entry>();
-  readonly #blobs = new Map<string, Entry>();
+  readonly #contents = new Map<string, Chunk>();
+  readonly #blobs = new Map<string, Chunk>();
 
-  check(index: number, entry: Entry): void {
+  check(index: number, entry: Chunk): void {
     const { sha256, length, blob } = entry;
     if (sha256 === blob.sha256 && length !== blob.length) {
       throw malformed(`chunk ${index} is its own blob with another length`);
@@ -229,7 +228,7 @@ class KnownDigests {
   }
 }
 
-function isSame(one: Entry, other: Entry): boolean {
+function isSame(one: Chunk, other: Chunk): boolean {
   return (
     one.sha256 === other.sha256 &&
     one.length === other.length &&

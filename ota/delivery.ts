@@ -64,8 +64,7 @@ export async function fetchRelease(release: ReleaseRecord, options: DeliveryOpti
   const folder = store.incomingDirectory(release);
   await store.disk.makeDirectory(folder);
   await checkFreeSpace(release, options);
-  const chunkList = await fetchLists(release, options);
-  const chunks = parseChunkList(chunkList, release.component.length);
+  const chunks = parseChunkList(await fetchLists(release, options), release.component.length);
   const component = join(folder, COMPONENT_FILE);
   await withFile(store.disk, component, "update", async (file) => {
     await fetchComponent(release, chunks, file, options);
@@ -186,8 +185,8 @@ async function fetchComponent(
   options.onProgress?.({ received, total });
   await fetchBlobs({
     ...windowOptions(release, options),
-    wanted: [...missing.values()].map((content) => ({ ...content.chunk.blob, content })),
-    take: async ({ content }, payload) => {
+    wanted: [...missing.values()],
+    take: async (content, payload) => {
       const bytes = await chunkContent(content.chunk, payload, releaseName(release));
       for (const offset of content.offsets) {
         await file.write(bytes, offset);
@@ -202,7 +201,7 @@ async function fetchComponent(
 
 /** By its digest, what the file does not hold yet, by hashing what it does hold; a content that occurs twice is fetched once. */
 async function findMissing(file: DiskFile, chunks: readonly Chunk[]): Promise<Map<string, MissingContent>> {
-  const missing = new Map<string, { readonly chunk: Chunk; readonly offsets: number[] }>();
+  const missing = new Map<string, MissingContent & { readonly offsets: number[] }>();
   const buffer = new Uint8Array(MAX_CHUNK_BYTES);
   let isPastEnd = false;
   for (const chunk of chunks) {
@@ -215,7 +214,7 @@ async function findMissing(file: DiskFile, chunks: readonly Chunk[]): Promise<Ma
     }
     const known = missing.get(sha256);
     if (known === undefined) {
-      missing.set(sha256, { chunk, offsets: [offset] });
+      missing.set(sha256, { sha256: chunk.blob.sha256, length: chunk.blob.length, chunk, offsets: [offset] });
     } else {
       known.offsets.push(offset);
     }

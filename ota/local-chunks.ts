@@ -15,8 +15,13 @@ import { OtaError } from "./errors.ts";
 import { MAX_CHUNK_BYTES } from "./limits.ts";
 import { CHUNKS_FILE, COMPONENT_FILE, type Store } from "./store.ts";
 
-/** Content that a component lacks, with the places that it belongs to. */
-export type MissingContent = { readonly chunk: Chunk; readonly offsets: readonly number[] };
+/** Content that a component lacks, named by its blob, with the places that it belongs to. */
+export type MissingContent = {
+  readonly sha256: string;
+  readonly length: number;
+  readonly chunk: Chunk;
+  readonly offsets: readonly number[];
+};
 
 /**
  * Writes into `target` what the version folders hold of `missing` (by the content's digest), and takes that out of the map.
