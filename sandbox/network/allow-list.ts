@@ -3,12 +3,13 @@
  *
  * A rule of addresses allows what it says, special addresses included. A rule of names allows to look such a name up,
  * and then to reach what it resolved to, on the rule's ports: but never a special address (special-addresses.ts), so that
- * whoever answers for an allowed name can't point it at the device itself or at its neighbours (DNS rebinding). Such an
- * address has to be allowed by a rule of addresses as well. `localhost` is the loopback by definition (RFC 6761).
+ * whoever answers for an allowed name can't point it at the device itself or at its neighbours (DNS rebinding), which an
+ * address of the device's own networks is, too. Such an address has to be allowed by a rule of addresses as well. `localhost` is the loopback by definition (RFC 6761).
  */
 
 import { BlockList } from "node:net";
 import { MAX_RESOLVED_ADDRESSES } from "../limits.ts";
+import { isNearAddress } from "./near-networks.ts";
 import type { AddressFamily, HostPattern, NetworkGrants, NetworkRule, Protocol } from "./rules.ts";
 import { isSpecialAddress } from "./special-addresses.ts";
 
@@ -29,7 +30,11 @@ export class AllowList {
   /** Addresses that an allowed name led to, with the rules by which it did; the oldest are forgotten. */
   readonly #resolved = new Map<string, ReadonlySet<NetworkRule>>();
 
-  constructor({ connect, listen }: NetworkGrants) {
+  readonly #isNear: typeof isNearAddress;
+
+  /** @param isNear whether an address is in one of the device's own networks */
+  constructor({ connect, listen }: NetworkGrants, isNear: typeof isNearAddress = isNearAddress) {
+    this.#isNear = isNear;
     this.#connect = connect;
     this.#listen = listen;
     for (const rule of [...connect, ...listen]) {
@@ -81,7 +86,7 @@ export class AllowList {
     const rules = this.#rulesForName(name);
     return found.filter(({ address, family }) => {
       const isLoopback = isLocalhost(name) && LOOPBACK[family] === address;
-      if (!isLoopback && isSpecialAddress(address, family)) {
+      if (!isLoopback && this.#isGuarded(address, family)) {
         return this.#connect.some((rule) => this.#hasAddress(rule, address, family));
       }
       // `*` stands for every name, but `localhost` has to be meant.
@@ -96,8 +101,13 @@ export class AllowList {
   }
 
   #namesAddress(rule: NetworkRule, { address, family }: Place): boolean {
-    if (rule.host.kind === "any") return !isSpecialAddress(address, family);
+    if (rule.host.kind === "any") return !this.#isGuarded(address, family);
     return this.#hasAddress(rule, address, family);
+  }
+
+  /** Whether a rule has to name it itself. */
+  #isGuarded(address: string, family: AddressFamily): boolean {
+    return isSpecialAddress(address, family) || this.#isNear(address, family);
   }
 
   /** Of the same family: to node's list `::/0` has every IPv4 address, too, and IPv4's ranges those that are mapped into IPv6. */

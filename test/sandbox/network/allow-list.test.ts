@@ -1,9 +1,11 @@
 /** Where a module may connect to: what its rules name, and what allowed names lead to, special addresses excepted. */
 
+import { existsSync } from "node:fs";
 import test from "ava";
 import { parseNetworkRule } from "../../../devices/network-rules.ts";
 import { MAX_RESOLVED_ADDRESSES } from "../../../sandbox/limits.ts";
 import { AllowList } from "../../../sandbox/network/allow-list.ts";
+import { isNearAddress } from "../../../sandbox/network/near-networks.ts";
 import { isSpecialAddress } from "../../../sandbox/network/special-addresses.ts";
 
 function rules(texts: readonly string[]) {
@@ -80,6 +82,31 @@ for (const address of [
     t.false(list.allowsPlace(place(address, 80)));
   });
 }
+
+test("an allowed name, and a star, do not lead into the device's own networks", (t) => {
+  const files: Readonly<Record<string, string>> = {
+    "/proc/net/if_inet6":
+      "260647000001000200000000000000070 junk\n26064700000100020000000000000007 02 40 00 80     eth0\n" +
+      "20010000000000000000000000000009 03 00 00 80     tun0\n",
+    "/proc/net/route":
+      "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n" +
+      "eth0\t00000000\t01040808\t0003\t0\t0\t0\t00000000\t0\t0\t0\n" +
+      "eth0\t00040808\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n" +
+      "ppp0\t00000000\t00000000\t0001\t0\t0\t0\t00000000\t0\t0\t0\n",
+  };
+  const list = new AllowList(
+    { connect: rules(["a.org:80", "*:80", "[2606:4700:1:2::9]:502"]), listen: [] },
+    (address, family) => isNearAddress(address, family, (path) => files[path] ?? ""),
+  );
+  const near = ["8.8.4.1", "8.8.4.255", "2606:4700:1:2::7", "2606:4700:1:2::8"];
+  const far = ["8.8.5.1", "1.1.1.1", "2606:4700:1:3::7"];
+  t.deepEqual(list.learn("a.org", found(...near, ...far)), found(...far));
+  for (const address of near) t.false(list.allowsPlace(place(address, 80)), address);
+  for (const address of far) t.true(list.allowsPlace(place(address, 80)), address);
+  t.true(list.allowsPlace(place("2606:4700:1:2::9", 502)));
+  // The loopback is on every Linux, special as it is.
+  t.is(isNearAddress("::1", "ipv6"), existsSync("/proc/net/if_inet6"));
+});
 
 test("it does if a rule names that address too, on that rule's ports", (t) => {
   const list = listOf(["plc.example.org:80", "192.168.1.0/24:502"]);
