@@ -173,6 +173,9 @@ export const MAX_QUEUED_DATAGRAMS = 16;
 /** Bytes of those datagrams, together; at least one is held. */
 export const MAX_DATAGRAM_QUEUE_BYTES = 64 * 1024;
 
+/** Senders that a listening UDP socket has heard and may answer; the oldest are forgotten. */
+export const MAX_HEARD_SENDERS = 64;
+
 /** Time to connect, in milliseconds. */
 export const MAX_CONNECT_MS = 30_000;
 

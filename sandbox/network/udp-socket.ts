@@ -1,12 +1,14 @@
 /**
  * A UDP socket on the agent's side. Datagrams go to places that the allow-list has; they come from those too, or from
- * everywhere where the module may listen at the address that the socket is bound to.
+ * everywhere where the module may listen at the address that the socket is bound to. Who was heard there may be answered, as a
+ * connection that was accepted may.
  */
 
 import type { RemoteInfo, Socket } from "node:dgram";
 import {
   MAX_DATAGRAM_BYTES,
   MAX_DATAGRAM_QUEUE_BYTES,
+  MAX_HEARD_SENDERS,
   MAX_NETWORK_PIECE_BYTES,
   MAX_QUEUED_DATAGRAMS,
 } from "../limits.ts";
@@ -29,6 +31,8 @@ export class UdpSocket implements Handle {
   #isBusy = false;
   #isClosed = false;
   #hearsAll = false;
+  /** Who was heard where the module listens, the latest last. */
+  readonly #heard = new Set<string>();
   #remote: Endpoint | undefined;
   #queue: Datagram[] = [];
   #queueBytes = 0;
@@ -158,7 +162,8 @@ export class UdpSocket implements Handle {
   #allowed({ address: text, port }: Endpoint): Endpoint | SocketErrorCode {
     const address = canonicalAddress(text, this.#family);
     if (address === undefined) return "invalid-argument";
-    if (!this.#context.allowList.allowsPlace({ address, family: this.#family, port, protocol: "udp" })) {
+    const place = { address, family: this.#family, port, protocol: "udp" } as const;
+    if (!this.#heard.has(`${address} ${port}`) && !this.#context.allowList.allowsPlace(place)) {
       this.#context.refused(`sending to ${address} port ${port}/udp`);
       return "access-denied";
     }
@@ -174,7 +179,15 @@ export class UdpSocket implements Handle {
     if (isFull || this.#queue.length >= MAX_QUEUED_DATAGRAMS) return;
     this.#queue.push({ data, remote: { address, port: from.port } });
     this.#queueBytes += data.byteLength;
+    if (this.#hearsAll) this.#remember(`${address} ${from.port}`);
     this.#context.changed();
+  }
+
+  #remember(sender: string): void {
+    this.#heard.delete(sender);
+    this.#heard.add(sender);
+    const [oldest] = this.#heard;
+    if (this.#heard.size > MAX_HEARD_SENDERS && oldest !== undefined) this.#heard.delete(oldest);
   }
 
   #takeFailure(code: SocketErrorCode): Answer {

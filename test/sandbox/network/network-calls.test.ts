@@ -7,6 +7,7 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import test, { type ExecutionContext } from "ava";
 import {
   MAX_DATAGRAM_BYTES,
+  MAX_HEARD_SENDERS,
   MAX_HTTP_REQUESTS,
   MAX_LOOKUPS,
   MAX_NETWORK_PIECE_BYTES,
@@ -234,6 +235,30 @@ test("datagrams that nobody receives are held up to a bound", async (t) => {
   }
   t.is(received, MAX_QUEUED_DATAGRAMS);
   t.deepEqual(await head({ op: "receive", id, offset: 0 }), error("would-block"));
+});
+
+test("who sends a datagram to where the module listens may be answered, the latest ones, and nobody else", async (t) => {
+  const { head, create, until } = networkOf(t, [], ["127.0.0.1:0/udp"]);
+  const id = await create("udp");
+  const bound = await head({ op: "bind", id, endpoint: at(0) });
+  const port = bound.tag === "bound" ? bound.local.port : 0;
+  const ports: number[] = [];
+  for (let count = 0; count <= MAX_HEARD_SENDERS; count += 1) {
+    const far = createSocket("udp4");
+    t.teardown(() => void far.close());
+    far.send("x", port, "127.0.0.1");
+    await until(id, "read");
+    const answer = await head({ op: "receive", id, offset: 0 });
+    ports.push(answer.tag === "datagram" ? answer.remote.port : 0);
+    if (count > 0) continue;
+    const answered = once(far, "message");
+    t.deepEqual(await head({ op: "send", id, remote: at(ports[0] ?? 0) }, Buffer.from("y")), { tag: "done" });
+    t.is(String((await answered)[0]), "y");
+  }
+  const send = (to: number) => head({ op: "send", id, remote: at(to) }, Buffer.from("y"));
+  t.deepEqual(await send(ports.at(-1) ?? 0), { tag: "done" });
+  t.deepEqual(await send(ports[0] ?? 0), error("access-denied"));
+  t.deepEqual(await send(port), error("access-denied"));
 });
 
 test("a datagram of a stranger does not arrive where only some may be heard", async (t) => {
