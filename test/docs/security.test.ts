@@ -19,9 +19,40 @@ const LIMITS = [
   "sandbox/limits.ts",
   "agent/limits.ts",
   "devices/limits.ts",
+  "fleet/limits.ts",
 ];
 const constantsOf = (path: string): string[] =>
   [...textOf(path).matchAll(/^export const ([A-Z0-9_]+)/gm)].map(([, name = ""]) => name);
+
+/** All values of a limit by its name: some folders have one of the same name. */
+async function valuesOfLimits(): Promise<(name: string) => readonly number[]> {
+  const modules: Record<string, unknown>[] = await Promise.all(
+    LIMITS.map((path) => import(new URL(path, root).href)),
+  );
+  return (name) => modules.map((limits) => limits[name]).filter((value) => typeof value === "number");
+}
+
+/** How a table may write a limit, by the unit that its name ends in. */
+function figuresOf(name: string, value: number): string[] {
+  const inUnits = (units: Record<string, number>): string[] =>
+    Object.entries(units).map(([unit, size]) => `${value / size} ${unit}`);
+  const plain = value.toLocaleString("en-GB");
+  if (name.endsWith("_MS")) return inUnits({ ms: 1, s: 1_000, min: 60_000, h: 3_600_000 });
+  if (name.endsWith("_MIB")) return [`${value} MiB`];
+  // MAX_STRING_BYTES is one byte less than the power of two that a reader wants to see.
+  const bytes = value + (value % 2);
+  if (/_BYTES(_PER_SECOND)?$/.test(name)) return [plain, `${bytes / 1024} KiB`, `${bytes / 1024 ** 2} MiB`];
+  if (name.endsWith("_LOG")) return [`${2 ** value / 1024} KiB`];
+  return [plain, `2^${Math.log2(value)}`];
+}
+
+/** Whether a figure stands in the text, not as a part of another. */
+function saidIn(text: string, figure: string): boolean {
+  const at = text.indexOf(figure);
+  if (at < 0) return false;
+  const isPart = /[\d.,]/.test(text[at - 1] ?? "") || /\d/.test(text[at + figure.length] ?? "");
+  return !isPart || saidIn(text.slice(at + 1), figure);
+}
 
 test("every file and folder that a table names is there", (t) => {
   const paths = named.filter((name) => /^[a-z]+\/.*(\.ts|\/)$/.test(name));
@@ -49,6 +80,37 @@ test("every constant that a table names is one of the limits", (t) => {
   t.true(constants.length > 60);
   t.deepEqual(
     constants.filter((name) => !known.has(name)),
+    [],
+  );
+});
+
+test("every figure of a limit is the constant's that stands beside it", async (t) => {
+  const values = await valuesOfLimits();
+  const cells = [...document.matchAll(/^\|[^|]*\|([^|]*`[A-Z][A-Z0-9_]+`[^|]*)\|.*\|$/gm)].map(
+    ([, cell = ""]) => cell,
+  );
+  t.true(cells.length > 60);
+  const untrue = cells.flatMap((cell) =>
+    [...cell.matchAll(/`([A-Z][A-Z0-9]*_[A-Z0-9_]+)`/g)]
+      .map(([, name = ""]) => name)
+      .filter(
+        (name) =>
+          !values(name)
+            .flatMap((value) => figuresOf(name, value))
+            .some((figure) => saidIn(cell, figure)),
+      )
+      .map((name) => `${name} is ${values(name).join(" or ")}, the table says ${cell.trim()}`),
+  );
+  t.deepEqual(untrue, []);
+});
+
+test("each thing has one row, in one table", (t) => {
+  const firsts = [...document.matchAll(/^\| (?!limit |attack |---)([^|]+) \|.*\|$/gm)].map(
+    ([, first = ""]) => first,
+  );
+  t.true(firsts.length > 100);
+  t.deepEqual(
+    firsts.filter((first, index) => firsts.indexOf(first) !== index),
     [],
   );
 });

@@ -3,7 +3,14 @@ import test from "ava";
 import { OtaError, type OtaErrorCode } from "../../ota/errors.ts";
 import type { JsonObject, JsonValue } from "../../ota/json.ts";
 import { keyIdOf } from "../../ota/keys.ts";
-import { MAX_KEYS, MAX_SIGNATURES } from "../../ota/limits.ts";
+import {
+  MAX_DELEGATION_PATHS,
+  MAX_DELEGATIONS,
+  MAX_HASHES,
+  MAX_KEYS,
+  MAX_SIGNATURES,
+  MAX_SNAPSHOT_ENTRIES,
+} from "../../ota/limits.ts";
 import type { RoleName } from "../../ota/metadata.ts";
 import { parseMetadata } from "../../ota/parse-metadata.ts";
 import { targetInfo, targetsJson } from "../../ota/sign-metadata.ts";
@@ -176,6 +183,38 @@ const MALFORMED: readonly BadMember[] = [
     delegations({ ...DELEGATION, skerry: { hardware: ["RPi 4"] } }),
   ],
   ["a time of signing that is none", "timestamp", ["signed", "skerry"], { issued: "yesterday" }],
+  [
+    "too many delegations",
+    "targets",
+    ["signed", "delegations"],
+    delegations(
+      ...Array.from({ length: MAX_DELEGATIONS + 1 }, (_, i) => ({ ...DELEGATION, name: `r-${i}` })),
+    ),
+  ],
+  [
+    "a delegation with too many patterns",
+    "targets",
+    ["signed", "delegations"],
+    delegations({
+      ...DELEGATION,
+      paths: Array.from({ length: MAX_DELEGATION_PATHS + 1 }, (_, i) => `acme/${i}`),
+    }),
+  ],
+  [
+    "too many files",
+    "snapshot",
+    ["signed", "meta"],
+    Object.fromEntries([
+      ["targets.json", { version: 1 }],
+      ...Array.from({ length: MAX_SNAPSHOT_ENTRIES }, (_, i) => [`r-${i}.json`, { version: 1 }]),
+    ]),
+  ],
+  [
+    "too many hashes of one file",
+    "snapshot",
+    ["signed", "meta", "targets.json", "hashes"],
+    { sha256: SHA256, ...Object.fromEntries(Array.from({ length: MAX_HASHES }, (_, i) => [`h${i}`, "00"])) },
+  ],
   ["two delegations of one name", "targets", ["signed", "delegations"], delegations(DELEGATION, DELEGATION)],
 ];
 
