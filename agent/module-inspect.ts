@@ -75,8 +75,11 @@ export async function moduleInspectCommand(argv: readonly string[], io: ModuleCo
     io.stdout.write(json ? `${JSON.stringify(inspection)}\n` : textOf(inspection));
     return 0;
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? ` (${error.code})` : "";
-    io.stderr.write(`error: ${path}: ${messageOf(error)}${code}\n`);
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const reason = code === "ENOENT" ? "there is no such file" : messageOf(error);
+    io.stderr.write(
+      `error: ${path}: ${reason}${code === undefined || code === "ENOENT" ? "" : ` (${code})`}\n`,
+    );
     return 1;
   }
 }

@@ -37,7 +37,7 @@ export async function readPermissions(options: ModuleRunOptions): Promise<RunPer
   const permissions =
     options.manifestPath === undefined
       ? unrequested(options, policy)
-      : requested(await readManifest(options.manifestPath), policy);
+      : requested(await readManifest(options.manifestPath), policy, options.policyPath);
   return { ...permissions, grants: withOptions(permissions.grants, options) };
 }
 
@@ -56,12 +56,13 @@ function unrequested(options: ModuleRunOptions, policy: DevicePolicy): RunPermis
   };
 }
 
-function requested(manifest: Manifest, policy: DevicePolicy): RunPermissions {
+function requested(manifest: Manifest, policy: DevicePolicy, policyPath: string | undefined): RunPermissions {
   const { name, version, world, env, intervalMs, request } = manifest;
   const decision = decideGrants(policy, name, request);
   if (decision.kind === "refused") {
     const refusals = decision.refusals.map(({ message }) => message).join("; ");
-    throw new AgentError("agent/not-granted", refusals);
+    const reason = policyPath === undefined ? "without --policy FILE nothing is granted: " : "";
+    throw new AgentError("agent/not-granted", `${reason}${refusals}`);
   }
   const { subscribe, memoryBytes, storageBytes } = decision.grants;
   return {

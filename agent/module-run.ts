@@ -104,8 +104,12 @@ async function runModule(options: ModuleRunOptions, io: ModuleCommandIo): Promis
   const end = await module.done;
   input.close();
   await devices.close();
-  const subject = options.manifestPath === undefined ? name : `${name}@${version}`;
-  return exitCodeOf(end, stopped(), subject, io);
+  const hasManifest = options.manifestPath !== undefined;
+  const exitCode = exitCodeOf(end, stopped(), hasManifest ? `${name}@${version}` : name, io);
+  if (!hasManifest && end.kind === "failed" && end.code === "sandbox/import-not-granted") {
+    io.stderr.write("without --manifest FILE it requests nothing of the policy\n");
+  }
+  return exitCode;
 }
 
 /** What a device would not deliver is refused here: the author would wait for it in vain. */
@@ -171,14 +175,17 @@ function exitCodeOf(end: ModuleEnd, stop: Stop, subject: string, io: ModuleComma
         io.stderr.write(`error: ${report(end)}\n`);
         return EXIT_TRAPPED;
       }
-      io.stderr.write(`error: ${saysWhich(end) ? "" : `${subject}: `}${end.message} (${end.code})\n`);
+      io.stderr.write(
+        `error: ${saysWhich(end, subject) ? "" : `${subject}: `}${end.message} (${end.code})\n`,
+      );
       return EXIT_REFUSED;
   }
 }
 
-/** A file that can't be read is named by its path already. */
-function saysWhich({ code }: Crash): boolean {
-  return code === "sandbox/component-unreadable";
+/** Whether the message names the module, or its file, itself. */
+function saysWhich({ code, message }: Crash, subject: string): boolean {
+  const [name = ""] = subject.split("@");
+  return code === "sandbox/component-unreadable" || message.startsWith(`${name} `);
 }
 
 /** Where the manifest requests storage, the folder that stands for it has the quota that it has on a device. */

@@ -48,8 +48,20 @@ function wasiPackages(): string[] {
   );
 }
 
+/** Runs a tool of this folder for a person: what goes wrong is one line, not a stack. */
+export async function runTool(tool: () => void | Promise<void>): Promise<void> {
+  try {
+    await tool();
+  } catch (error) {
+    console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+  }
+}
+
 if (import.meta.main) {
-  const [worldFile] = process.argv.slice(2);
-  if (worldFile === undefined) throw new Error("usage: node examples/wit.ts <world.wit>");
-  process.stdout.write(wholeWit(worldFile));
+  await runTool(() => {
+    const [worldFile] = process.argv.slice(2);
+    if (worldFile === undefined) throw new Error("usage: node examples/wit.ts <world.wit>");
+    process.stdout.write(wholeWit(worldFile));
+  });
 }

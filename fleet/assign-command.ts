@@ -59,7 +59,11 @@ async function runAssignment(call: CommandCall, name: string): Promise<Repositor
   const { module, version } = parseReleaseName(name);
   const audience = audienceOf(call);
   const repository = await repositoryOf(call);
-  const { assignment, olderThan } = await assignRelease(repository, { module, version, audience });
+  const { assignment, olderThan, groupsUntilNow } = await assignRelease(repository, {
+    module,
+    version,
+    audience,
+  });
   const who =
     assignment.kind === "pin"
       ? `device ${assignment.device}`
@@ -68,6 +72,11 @@ async function runAssignment(call: CommandCall, name: string): Promise<Repositor
   if (olderThan !== undefined) {
     call.io.stdout.write(
       `note: ${olderThan}, a newer release, was assigned before: devices that have committed it refuse ${version}. To take them back to its code, publish that under a new version\n`,
+    );
+  }
+  if (groupsUntilNow.length > 0 && assignment.kind === "group") {
+    call.io.stdout.write(
+      `note: nothing was assigned to group ${assignment.group} before (groups until now: ${groupsUntilNow.join(", ")}). Is it what the devices' device.toml says?\n`,
     );
   }
   return repository;

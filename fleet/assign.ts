@@ -49,6 +49,8 @@ export interface AssignResult {
   readonly assignment: Assignment;
   /** The newest version that was assigned before, if the module's release counter was higher then: devices that have committed it stay with it. */
   readonly olderThan: string | undefined;
+  /** If the group was never assigned anything (its name may be mistyped): the groups that were. Otherwise empty. */
+  readonly groupsUntilNow: readonly string[];
 }
 
 /** All assignments of one module, by version. */
@@ -76,8 +78,17 @@ export async function assignRelease(repository: Repository, options: AssignOptio
       version,
       assignment,
       olderThan: newerAssigned(director.targets.metadata, before, component),
+      groupsUntilNow: otherGroups(director.targets.metadata, audience),
     };
   });
+}
+
+/** The groups of all modules' assignments, unless the audience's is one of them. */
+function otherGroups(director: Targets, audience: Audience): readonly string[] {
+  if (audience.kind !== "group") return [];
+  const assignments = [...director.targets.values()].flatMap(parseAssignments);
+  const groups = new Set(assignments.flatMap((each) => (each.kind === "group" ? [each.group] : [])));
+  return groups.has(audience.group) ? [] : [...groups].toSorted();
 }
 
 function newerAssigned(

@@ -104,6 +104,9 @@ export async function readRange(file: FileHandle, offset: number, length: number
 /** The FleetError for a failed system call; one that is already a FleetError stays. */
 export function ioError(verb: string, path: string, error: unknown): FleetError {
   if (error instanceof FleetError) return error;
+  if (verb === "read" && systemCode(error) === "ENOENT") {
+    return new FleetError("fleet/io", `${path} does not exist`, { cause: error });
+  }
   const reason = error instanceof Error ? error.message : String(error);
   return new FleetError("fleet/io", `Cannot ${verb} ${path}: ${reason}`, { cause: error });
 }

@@ -124,7 +124,18 @@ test("run: what is no component is refused with 125", async (t) => {
 test("run: a sensor without a policy is refused by name", async (t) => {
   const { code, stderr } = await skerry(["module", "run", join(thermo, "thermo-1.0.0.wasm")]);
   t.is(code, 125);
-  t.regex(stderr, /skerry:device\/sensor@0\.1\.0.*sandbox\/import-not-granted/);
+  t.regex(
+    stderr,
+    /^error: thermo-1\.0\.0\.wasm imports .*skerry:device\/sensor@0\.1\.0.*sandbox\/import-not-granted/,
+  );
+  t.regex(stderr, /without --manifest FILE/);
+});
+
+test("run: a manifest without a policy is refused, and what is missing named", async (t) => {
+  const manifest = ["--manifest", join(thermo, "module.toml")];
+  const { code, stderr } = await skerry(["module", "run", join(thermo, "thermo-1.0.0.wasm"), ...manifest]);
+  t.is(code, 125);
+  t.regex(stderr, /^error: without --policy FILE nothing is granted: .*acme\/thermo.*agent\/not-granted/);
 });
 
 test("run: a policy for all modules grants without a manifest", async (t) => {
@@ -189,6 +200,12 @@ test("inspect: what is no component fails with its code", async (t) => {
   const { code, stderr } = await skerry(["module", "inspect", fileURLToPath(import.meta.url)]);
   t.is(code, 1);
   t.regex(stderr, /component\/not-a-component/);
+});
+
+test("inspect: a file that is not there is named", async (t) => {
+  const { code, stderr } = await skerry(["module", "inspect", "nowhere.wasm"]);
+  t.is(code, 1);
+  t.is(stderr, "error: nowhere.wasm: there is no such file\n");
 });
 
 test("run: a reactor is told what --message says, and its answer is shown", async (t) => {

@@ -230,3 +230,16 @@ test("going back to an older release is told: devices that have committed the ne
   t.is(await assign("1.1.0"), undefined);
   t.is(await assign("1.0.0"), "1.1.0");
 });
+
+test("a group that was never assigned anything is told, with those that were", async (t) => {
+  const repository = await newRepository(t);
+  await publish(repository);
+  const assign = async (audience: Audience) =>
+    (await assignRelease(repository, { module: MODULE, version: "1.0.0", audience })).groupsUntilNow;
+  t.deepEqual(await assign(group(100)), [], "the first of all");
+  t.deepEqual(await assign(group(50)), []);
+  t.deepEqual(await assign(group(10, "defualt")), ["default"]);
+  t.deepEqual(await assign(group(20, "defualt")), []);
+  t.deepEqual(await assign(pin("pi-01")), []);
+  t.deepEqual(await assign(group(10, "lab")), ["default", "defualt"]);
+});
