@@ -25,6 +25,10 @@ const { values } = parseArgs({
 });
 const seed = values.seed === undefined ? Date.now() % 1_000_000 : Number(values.seed);
 const minutes = Number(values.minutes);
+if (!(minutes > 0)) {
+  console.error(`error: --minutes ${values.minutes}: a number above 0, such as 10 or 0.5`);
+  process.exit(2);
+}
 console.log(`seed ${seed}`);
 if (values.round === undefined) await fuzzFor(minutes);
 else await repeat(Number(values.round));
