@@ -45,6 +45,8 @@ export async function startScriptPair(name: string, link: string | undefined): P
 function holdTerminal(): ChildProcess {
   return spawnTied("KILL", "script", ["-qfc", HOLD_TERMINAL, "/dev/null"], {
     stdio: ["pipe", "pipe", "ignore"],
+    // script takes the user's shell; a service's user has one that only says that it is none.
+    env: { ...process.env, SHELL: "/bin/sh" },
   });
 }
 

@@ -271,6 +271,20 @@ test("bytes of every value go both ways through a pair made by script", async (t
   t.deepEqual(await readAll(near, 256), Buffer.from(bytes));
 });
 
+test.serial("a pair is made by script for a user without a shell, too: a service's", async (t) => {
+  if (!requireTool(t, "script")) return;
+  const shell = process.env["SHELL"];
+  process.env["SHELL"] = "/usr/sbin/nologin";
+  try {
+    const pair = await startScriptPair("test", undefined);
+    t.regex(pair.nearPath, /^\/dev\/pts\//);
+    await pair.close();
+  } finally {
+    if (shell === undefined) delete process.env["SHELL"];
+    else process.env["SHELL"] = shell;
+  }
+});
+
 test("the link of a pair made by script comes and goes with it", async (t) => {
   if (!requireTool(t, "script")) return;
   const folder = await mkdtemp(join(tmpdir(), "skerry-serial-"));

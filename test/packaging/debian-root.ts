@@ -3,10 +3,13 @@ import { execFile } from "node:child_process";
 import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { buildDebianPackage } from "../../packaging/debian.ts";
+import { layOutWithDocuments } from "../../packaging/layout.ts";
 import { cached } from "../../qemu/cached.ts";
 import { run } from "../../qemu/run.ts";
 
 const execute = promisify(execFile);
+const EPOCH_SECONDS = 1_790_000_000;
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 
 const BOOTSTRAP = [
@@ -74,4 +77,13 @@ export async function makeDebianRoot(folder: string): Promise<DebianRoot> {
 export async function bringFile(root: DebianRoot, path: string, name: string): Promise<string> {
   await cp(path, join(root.folder, "root", name));
   return `/root/${name}`;
+}
+
+/** Builds Skerry's package of a version in `folder`, and brings it into the root; gives its path there. */
+export async function bringPackage(root: DebianRoot, folder: string, version: string): Promise<string> {
+  const tree = join(folder, `tree-${version}`);
+  await layOutWithDocuments(tree, "amd64", EPOCH_SECONDS);
+  const content = { tree, architecture: "amd64", version, epochSeconds: EPOCH_SECONDS } as const;
+  const { path } = await buildDebianPackage(content, folder);
+  return bringFile(root, path, `skerry_${version}.deb`);
 }

@@ -6,11 +6,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
 import { VERSION } from "../../agent/version.ts";
-import { buildDebianPackage } from "../../packaging/debian.ts";
-import { layOutWithDocuments } from "../../packaging/layout.ts";
-import { bringFile, type DebianRoot, makeDebianRoot, whyNoDebianRoot } from "./debian-root.ts";
+import { bringFile, bringPackage, type DebianRoot, makeDebianRoot, whyNoDebianRoot } from "./debian-root.ts";
 
-const EPOCH_SECONDS = 1_790_000_000;
 const OLDER = "0.0.9";
 const EXAMPLES = fileURLToPath(new URL("../../examples/", import.meta.url));
 const UNIT = "usr/lib/systemd/system/skerry.service";
@@ -39,14 +36,7 @@ function debian(): Promise<DebianRoot> {
 }
 test.after.always(() => rm(folder, { recursive: true, force: true }));
 
-/** Builds a package of a version, and brings it into the system. */
-async function packageOf(version: string): Promise<string> {
-  const tree = join(folder, `tree-${version}`);
-  await layOutWithDocuments(tree, "amd64", EPOCH_SECONDS);
-  const content = { tree, architecture: "amd64", version, epochSeconds: EPOCH_SECONDS } as const;
-  const { path } = await buildDebianPackage(content, folder);
-  return bringFile(await debian(), path, `skerry_${version}.deb`);
-}
+const packageOf = async (version: string): Promise<string> => bringPackage(await debian(), folder, version);
 
 inDebian("the service's exposure, as systemd-analyze rates it, is 2.0 at most", async (t) => {
   t.timeout(TIMEOUT_MS);
