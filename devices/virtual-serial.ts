@@ -80,7 +80,8 @@ async function pathsOf(name: string, socat: ChildProcess): Promise<readonly [nea
     const message = `virtual serial port ${name} needs socat, which is not installed: apt-get install socat`;
     reject(new DeviceError("device/tool-missing", message, { cause: error }));
   });
-  socat.once("exit", () => fail(`socat ended: ${output.trim()}`));
+  // Not "exit": what it said last may still be on its way then.
+  socat.once("close", () => fail(`socat ended: ${output.trim()}`));
   socat.stderr?.setEncoding("utf8").on("data", (text: string) => {
     output = (output + text).slice(0, MAX_TOOL_OUTPUT_LENGTH);
     if (!output.includes("starting data transfer loop")) return;
