@@ -16,9 +16,9 @@ export function createWorker(
   setFlagsFromString("--expose-gc");
   // Between the interpreter and the optimising compilers: its code of functions that run a few dozen times is 0.4 MiB of a worker.
   setFlagsFromString("--no-sparkplug");
-  // V8 13.6 compiles the way out of WebAssembly into a host function once it was taken often, and shares that code among all threads:
-  // one thread can free what another just did, which ends the process ("Check failed: end > addr" below
-  // WasmImportWrapperCache::Free). The way that is there from the start takes a tenth of a microsecond more.
+  // V8 13.6 compiles the way out of WebAssembly into a host function once it was taken often, and shares that code among all threads.
+  // Seen once: the process ended with "Check failed: end > addr" below WasmImportWrapperCache::Free, as if two threads had freed the same.
+  // It was not reproduced. The way that is there from the start takes a tenth of a microsecond more, and none of that code is made.
   setFlagsFromString(`--wasm-wrapper-tiering-budget=${0x7fffffff}`);
   return new Worker(workerUrl(), {
     workerData: controlMemory,
