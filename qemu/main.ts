@@ -29,6 +29,7 @@ Needs QEMU and the packages that build the machine; as root on Debian they are i
 `;
 
 const DEFAULT_CUTS = 30;
+const TINY_TASKS = ["build", "shell", "demo"] as const;
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -70,8 +71,6 @@ async function perform(task: Task): Promise<number> {
     await rm(folder, { recursive: true, force: true });
   }
 }
-
-const TINY_TASKS = ["build", "shell", "demo"] as const;
 
 function readTask(argv: readonly string[]): Task | number {
   try {
