@@ -80,6 +80,9 @@ export class BrokerConnection {
   /** Rejects when the connection ends unasked; never resolves. */
   readonly #lost: Promise<never>;
   #ending = false;
+  /** Counted, since the keep-alive pings as well. */
+  #pingsSent = 0;
+  #pingsAnswered = 0;
 
   constructor(client: MqttClient, address: BrokerAddress) {
     this.#client = client;
@@ -97,6 +100,12 @@ export class BrokerConnection {
     });
     // Waited for only while an operation is under way.
     this.#lost.catch(() => {});
+    client.on("packetsend", ({ cmd }) => {
+      if (cmd === "pingreq") this.#pingsSent += 1;
+    });
+    client.on("packetreceive", ({ cmd }) => {
+      if (cmd === "pingresp") this.#pingsAnswered += 1;
+    });
     client.on("message", (topic, payload, packet) => {
       for (const route of this.#routes) {
         if (route.filters.some((filter) => matchesFilter(filter, topic)))
@@ -163,6 +172,19 @@ export class BrokerConnection {
         }
       });
     };
+  }
+
+  /** Pings the broker (MQTT 5.0 §3.12); resolves when it has answered, and what it had sent before was handled. */
+  async roundTrip(): Promise<void> {
+    const answered = Promise.withResolvers<void>();
+    const listen = (): void => {
+      if (this.#pingsAnswered >= this.#pingsSent) answered.resolve();
+    };
+    await this.#attempt("answer a ping", "", async () => {
+      this.#client.on("packetreceive", listen);
+      this.#client.sendPing();
+      await answered.promise;
+    }).finally(() => this.#client.off("packetreceive", listen));
   }
 
   /** Rejects with "fleet/broker-lost" when the connection ends unasked; never resolves. */

@@ -4,8 +4,11 @@
  *
  * A marker helps: a topic that is known to hold a retained message, subscribed to last. Brokers hand retained
  * messages out in the order of the subscriptions (Mosquitto does; the standard does not promise it), so once
- * it has come and nothing more follows for a short while, the rest is missing. A caller takes "missing" for a
- * hint: publishing again what was there costs a transfer and harms nothing.
+ * it has come and nothing more follows for a short while, the rest is missing.
+ *
+ * Silence alone is no proof: a broker, or this process, may get no processor time for longer than any while. So the broker is pinged at the end
+ * of it. Its answer comes after all that it had sent before, on one connection, so what was on its way is read first; and if something was, the
+ * silence begins anew.
  */
 
 import type { BrokerConnection, MessageHandler } from "./broker.ts";
@@ -33,12 +36,14 @@ export async function readRetained(
   let markerCame = false;
   const filters = marker === undefined ? request.filters : [...request.filters, marker];
 
+  let received = 0;
   const proceed = (): void => {
     if (seen.size >= expected) silence.finish();
     else silence.after(markerCame ? RETAINED_SETTLE_MS : RETAINED_SETTLE_WITHOUT_MARKER_MS);
   };
   try {
     const unsubscribe = await connection.subscribe(filters, (topic, payload, retained) => {
+      received += 1;
       if (topic === marker) {
         markerCame = true;
       } else {
@@ -47,45 +52,54 @@ export async function readRetained(
       }
       proceed();
     });
-    proceed();
-    await connection.whileConnected(silence.reached);
+    for (let before = -1; before !== received && seen.size < expected; ) {
+      const reached = silence.next();
+      proceed();
+      await connection.whileConnected(reached);
+      before = received;
+      await connection.roundTrip();
+    }
     await unsubscribe();
   } finally {
-    silence.finish();
+    silence.end();
   }
 }
 
-/** Resolves once nothing has happened for the time last asked for; rejects after RETAINED_TIMEOUT_MS. */
+/** Tells when nothing has happened for the time last asked for; altogether it waits for RETAINED_TIMEOUT_MS. */
 class Silence {
-  readonly #outcome = Promise.withResolvers<void>();
+  #waiting = Promise.withResolvers<void>();
+  readonly #tooLong = Promise.withResolvers<never>();
   readonly #deadline: NodeJS.Timeout;
   #timer: NodeJS.Timeout | undefined;
-  #finished = false;
 
   constructor() {
     // Waited for only once the subscription stands.
-    this.#outcome.promise.catch(() => {});
+    this.#tooLong.promise.catch(() => {});
     this.#deadline = setTimeout(() => {
       const message = `The broker was still sending retained messages after ${RETAINED_TIMEOUT_MS / 1000} s: check what else writes to the fleet's topics`;
-      this.#outcome.reject(new FleetError("fleet/broker-timeout", message));
-      this.finish();
+      this.#tooLong.reject(new FleetError("fleet/broker-timeout", message));
     }, RETAINED_TIMEOUT_MS);
   }
 
-  get reached(): Promise<void> {
-    return this.#outcome.promise;
+  /** Resolves at the next silence, or when it is finished. */
+  next(): Promise<void> {
+    this.#waiting = Promise.withResolvers();
+    return Promise.race([this.#waiting.promise, this.#tooLong.promise]);
   }
 
   after(settleMs: number): void {
-    if (this.#finished) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.finish(), settleMs);
+    this.#timer = setTimeout(() => this.#waiting.resolve(), settleMs);
   }
 
   finish(): void {
-    this.#finished = true;
+    clearTimeout(this.#timer);
+    this.#waiting.resolve();
+  }
+
+  /** Nobody waits any more. */
+  end(): void {
     clearTimeout(this.#timer);
     clearTimeout(this.#deadline);
-    this.#outcome.resolve();
   }
 }
