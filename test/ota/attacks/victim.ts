@@ -113,8 +113,8 @@ export class Victim {
     this.#sendAll();
   }
 
-  /** Waits for an event with this code, from a position on; it names the attack as well. */
-  async refused(code: OtaErrorCode, attack: string, from = 0): Promise<AgentEvent> {
+  /** Waits for an event with this code, from a position on; it names the attack as well, if it is one that has a name. */
+  async refused(code: OtaErrorCode, attack: string | undefined, from = 0): Promise<AgentEvent> {
     for (;;) {
       const found = this.events.slice(from).find((event) => event.code === code);
       if (found !== undefined) {
