@@ -25,11 +25,11 @@ export function routeMessages(link: Link, router: MessageRouter, log: Log): void
   });
 }
 
+type Lost = RoutedDelivery & { readonly kind: "not-running" | "not-granted" | "refused" };
+
 /** Neither taken by the module nor counted by one of its limits. */
-function isLost(
-  delivery: RoutedDelivery,
-): delivery is RoutedDelivery & { kind: "not-running" | "not-granted" } {
-  return delivery.kind === "not-running" || delivery.kind === "not-granted";
+function isLost(delivery: RoutedDelivery): delivery is Lost {
+  return ["not-running", "not-granted", "refused"].includes(delivery.kind);
 }
 
 function answerText(delivery: RoutedDelivery): string {
@@ -52,6 +52,7 @@ function answerText(delivery: RoutedDelivery): string {
       });
     case "not-running":
     case "not-granted":
+    case "refused":
       return replyText("", { ok: false, code: "agent/message-undeliverable", message: delivery.message });
   }
 }

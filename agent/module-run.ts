@@ -131,6 +131,7 @@ async function tell(
     const delivery = await module.deliver(topic, Buffer.from(payload));
     // An error of on-message is shown as it comes, like that of on-timer.
     if (delivery.kind === "handled") io.stderr.write(`delivered ${topic}\n`);
+    if (delivery.kind === "refused") io.stderr.write(`warning: ${delivery.message}\n`);
     if (delivery.kind === "dropped") {
       io.stderr.write(`warning: ${topic}: ${delivery.message} (${delivery.code})\n`);
     }

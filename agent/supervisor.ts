@@ -188,10 +188,10 @@ export class Supervisor implements ModuleRunner {
       readSerial: (port, maxBytes, timeoutMs) => devices.readSerial(port, maxBytes, timeoutMs),
       writeSerial: (port, data) => devices.writeSerial(port, data),
       publish: async (topic, payload) => {
-        const [first, ...rest] = topic.split("/");
-        const sent = first === "telemetry" && this.#options.sendTelemetry(name, rest.join("/"), payload);
-        if (!sent) return { tag: "err", code: "unavailable" };
-        this.#options.router.published(name, rest.join("/"), payload);
+        // The sandbox hands over topics below telemetry/ only.
+        const path = topic.slice("telemetry/".length);
+        if (!this.#options.sendTelemetry(name, path, payload)) return { tag: "err", code: "unavailable" };
+        this.#options.router.published(name, path, payload);
         observe({ kind: "telemetry" });
         return { tag: "ok", value: undefined };
       },

@@ -280,6 +280,10 @@ export class HostCalls {
     if (!this.#grants.publish.some((filter) => topicMatches(filter, topic))) {
       return refusal("not-granted");
     }
+    // A filter such as "telemetry/#" grants its parent level, too, which nobody can send on.
+    if (!topic.startsWith("telemetry/")) {
+      return refusal("invalid-topic");
+    }
     if (payload.byteLength > MAX_MESSAGE_BYTES) {
       return refusal("too-large");
     }

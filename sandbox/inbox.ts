@@ -12,7 +12,7 @@ import {
 } from "./limits.ts";
 import type { Delivery } from "./module-spec.ts";
 import { TokenBucket } from "./token-bucket.ts";
-import { isValidTopic } from "./topic-filter.ts";
+import { isTopicTooLong, topicProblem } from "./topic-filter.ts";
 
 export interface InboxOptions {
   readonly messagesPerSecond: number;
@@ -49,11 +49,16 @@ export class Inbox {
   deliver(topic: string, payload: Uint8Array): Promise<Delivery> {
     if (this.#state === "ended") return Promise.resolve(ENDED);
     const sizeBytes = sizeOf(topic, payload);
-    if (payload.byteLength > MAX_MESSAGE_BYTES || !isValidTopic(topic)) {
+    if (payload.byteLength > MAX_MESSAGE_BYTES || isTopicTooLong(topic)) {
       return this.#drop(
         "limit/message-size",
         `at most ${MAX_MESSAGE_BYTES} bytes of payload and ${MAX_TOPIC_BYTES} of topic`,
       );
+    }
+    const problem = topicProblem(topic);
+    if (problem !== undefined) {
+      const message = `the topic ${JSON.stringify(topic)} ${problem}: send the message on another one`;
+      return Promise.resolve({ kind: "refused", message });
     }
     if (!this.#rate.take(1, performance.now())) {
       return this.#drop("limit/message-rate", `at most ${this.#options.messagesPerSecond} come per second`);

@@ -129,7 +129,7 @@ export interface ModuleServices {
   ): Promise<Outcome<Uint8Array, SerialErrorCode>>;
   /** The number of bytes sent. */
   writeSerial(name: string, data: Uint8Array): Promise<Outcome<number, SerialErrorCode>>;
-  /** `topic` is relative to the module: `telemetry/temperature`. */
+  /** `topic` is relative to the module and below `telemetry/`: `telemetry/temperature`. */
   publish(topic: string, payload: Uint8Array): Promise<Outcome<void, "unavailable">>;
   /**
    * At least one byte of standard input and at most `maxBytes`, or none at its end; `timed-out` when none came within
@@ -177,6 +177,8 @@ export type Delivery =
   /** `on-message` answered with this error. */
   | { readonly kind: "failed"; readonly message: string }
   | { readonly kind: "dropped"; readonly code: LimitCode; readonly message: string }
+  /** Its topic is none that a module is told. */
+  | { readonly kind: "refused"; readonly message: string }
   /** The module ended before it had dealt with the message. */
   | { readonly kind: "ended" };
 

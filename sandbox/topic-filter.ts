@@ -2,13 +2,24 @@
 
 import { MAX_TOPIC_BYTES } from "./limits.ts";
 
-/** Not empty, no longer than `MAX_TOPIC_BYTES`, no empty level at either end, no wildcard, no control character. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+const CONTROL_CHARACTER = /[\u0000-\u001f\u007f-\u009f]/;
+
+export function isTopicTooLong(topic: string): boolean {
+  return topic.length > MAX_TOPIC_BYTES || Buffer.byteLength(topic) > MAX_TOPIC_BYTES;
+}
+
+/** Why `topic` is none, whatever its length; or undefined if it is one. */
+export function topicProblem(topic: string): string | undefined {
+  if (topic === "") return "is empty";
+  if (topic.split("/").includes("")) return "has an empty level";
+  if (/[#+]/.test(topic)) return "holds a wildcard";
+  return CONTROL_CHARACTER.test(topic) ? "holds a control character" : undefined;
+}
+
+/** No longer than `MAX_TOPIC_BYTES`, and nothing wrong with it. */
 export function isValidTopic(topic: string): boolean {
-  if (topic.length === 0 || topic.length > MAX_TOPIC_BYTES || Buffer.byteLength(topic) > MAX_TOPIC_BYTES) {
-    return false;
-  }
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
-  return !topic.startsWith("/") && !topic.endsWith("/") && !/[#+\u0000-\u001f\u007f-\u009f]/.test(topic);
+  return !isTopicTooLong(topic) && topicProblem(topic) === undefined;
 }
 
 /** Does `filter` (`telemetry/#`, `+/state`) match `topic`? A trailing `#` matches its parent level, too. */

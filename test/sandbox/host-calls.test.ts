@@ -79,6 +79,8 @@ const refused: readonly [what: string, request: HostCall, payloadBytes: number, 
   ["a topic that is not granted", { call: "publish", topic: "alarms/fire" }, 1, "not-granted"],
   ["a topic above its own", { call: "publish", topic: "../other/telemetry/x" }, 1, "not-granted"],
   ["a topic with a wildcard", { call: "publish", topic: "telemetry/#" }, 1, "invalid-topic"],
+  ["telemetry without a level of its own", { call: "publish", topic: "telemetry" }, 1, "invalid-topic"],
+  ["what is granted and no telemetry", { call: "publish", topic: "pump/state" }, 1, "invalid-topic"],
   ["an empty topic", { call: "publish", topic: "" }, 1, "invalid-topic"],
   [
     "a long topic",
@@ -189,7 +191,7 @@ for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
 
 test("a service that rejects is noted, and its call has failed", async (t) => {
   const { ask, notes } = watched({ publish: () => Promise.reject(new Error("no link")) });
-  t.deepEqual(await ask({ call: "publish", topic: "pump/state" }), { tag: "error", code: "unavailable" });
+  t.deepEqual(await ask({ call: "publish", topic: "telemetry/x" }), { tag: "error", code: "unavailable" });
   t.deepEqual(notes, ["publish failed: no link"]);
 });
 

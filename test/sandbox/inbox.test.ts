@@ -96,13 +96,29 @@ test("limit/message-size: a payload or topic beyond the bound is dropped, one at
   for (const [topic, sizeBytes] of [
     ["message/a", MAX_MESSAGE_BYTES + 1],
     [`message/${"a".repeat(249)}`, 1],
-    ["message/\0", 1],
-    ["message/", 1],
   ] as const) {
     const delivery = await inbox.deliver(topic, Buffer.alloc(sizeBytes));
     t.like(delivery, { kind: "dropped", code: "limit/message-size" }, topic);
   }
 });
+
+for (const [topic, problem] of [
+  ["", /is empty/],
+  ["message/", /has an empty level/],
+  ["/message/a", /has an empty level/],
+  ["message//a", /has an empty level/],
+  ["message/+", /holds a wildcard/],
+  ["message/\0", /holds a control character/],
+] as const) {
+  test(`a message on the topic ${JSON.stringify(topic)} is refused for what is wrong with it, and is no limit`, async (t) => {
+    const { inbox, calls, limited } = inboxOf();
+    inbox.open();
+    const delivery = await inbox.deliver(topic, SOME);
+    t.is(delivery.kind, "refused");
+    t.regex(delivery.kind === "refused" ? delivery.message : "", problem);
+    t.deepEqual([calls, limited], [[], []]);
+  });
+}
 
 test("the end of the module answers what waits, what it was called with, and what comes later", async (t) => {
   const { inbox, answer } = inboxOf();

@@ -70,6 +70,7 @@ for (const [what, topic] of Object.entries({
   empty: "",
   "starting with a slash": "/a",
   "ending with a slash": "a/",
+  "with an empty level": "a//b",
   "with a plus": "a/+/b",
   "with a hash": "a/#",
   "with a line break": "a\nb",
