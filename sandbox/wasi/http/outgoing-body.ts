@@ -20,6 +20,9 @@ export class OutgoingBody {
   /** A character for a byte, as in fields.ts. */
   #kept: string[] = [];
   #writtenBytes = 0;
+  /** Before the request is sent: somebody waits for room that nobody makes; he has been told. */
+  #isStuck = false;
+  #hasFailed = false;
   #isTaken = false;
   #finishedWith: readonly HeaderField[] | undefined;
   #isDropped = false;
@@ -77,7 +80,7 @@ export class OutgoingBody {
     this.#client.enterHost();
     if (this.#declaredBytes !== undefined && this.#declaredBytes !== this.#writtenBytes) {
       const val = BigInt(this.#writtenBytes);
-      throw { payload: { tag: "HTTP-request-body-size", val } };
+      throw new NetworkFailure("HTTP-request-body-size", { tag: "HTTP-request-body-size", val });
     }
     this.#finishedWith = trailers;
     if (this.#id !== undefined) this.#sendEnd(this.#id, trailers);
@@ -90,7 +93,11 @@ export class OutgoingBody {
   #checkWrite(): bigint {
     this.#client.enterHost();
     if (this.#sink !== undefined) return this.#sink.checkWrite();
-    return BigInt(Math.max(0, MAX_SOCKET_BUFFER_BYTES - this.#writtenBytes));
+    if (this.#hasFailed) throw { tag: "closed" };
+    const roomBytes = MAX_SOCKET_BUFFER_BYTES - this.#writtenBytes;
+    if (roomBytes > 0) return BigInt(roomBytes);
+    if (this.#isStuck) throw this.#failure();
+    return 0n;
   }
 
   #write(bytes: Uint8Array): void {
@@ -100,7 +107,7 @@ export class OutgoingBody {
   }
 
   #writeBlocking(bytes: Uint8Array): void {
-    if (this.#sink === undefined && this.#checkWrite() < bytes.byteLength) throw this.#stuck();
+    if (this.#sink === undefined && this.#checkWrite() < bytes.byteLength) throw this.#failure();
     this.#write(bytes);
   }
 
@@ -114,12 +121,14 @@ export class OutgoingBody {
 
   #subscribe(): Pollable {
     if (this.#id !== undefined) return this.#client.pollable(this.#id, "write");
-    if (this.#checkWrite() > 0n) return this.#client.always();
-    throw this.#stuck();
+    // Nobody would ever wake a guest that waits for a request to be taken that it has not sent: it finds out when it goes on.
+    this.#isStuck ||= this.#writtenBytes >= MAX_SOCKET_BUFFER_BYTES;
+    return this.#client.always();
   }
 
-  /** Nobody would ever wake a guest that waits for a request to be taken that it has not sent. */
-  #stuck() {
+  /** What the stream says once, before it is closed. */
+  #failure() {
+    this.#hasFailed = true;
     return this.#client.streamError(httpFailure("HTTP-request-body-size"));
   }
 }

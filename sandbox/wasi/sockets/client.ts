@@ -24,10 +24,10 @@ interface Answer<Tag extends NetworkReply["tag"]> {
   readonly payload: Uint8Array;
 }
 
-/** `error-code` of `wasi:http/types`: what a case carries is an option, which is none, but for the one with a record of them. */
+/** `error-code` of `wasi:http/types`: what a case carries is an option, which is none or a size, but for the one with a record of them. */
 export interface HttpError {
   readonly tag: HttpErrorCode;
-  readonly val?: object;
+  readonly val?: object | bigint;
 }
 
 /** What a call failed with: thrown through the linker as the `error` case that carries it. */

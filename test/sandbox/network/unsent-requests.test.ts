@@ -49,6 +49,40 @@ for (const failing of ["check-write", "write", "finish-body"] as const) {
   });
 }
 
+/** A request's body, written as full as it gets before the request is sent. */
+function fullBody() {
+  const client = clientOf(({ op }) => {
+    if (op === "request") return { tag: "opened", id: 1 };
+    return op === "check-write" ? { tag: "permit", bytes: 16_384 } : { tag: "done" };
+  });
+  const http = createHttp(client);
+  const { Fields, OutgoingRequest } = http["wasi:http/types"];
+  const request = new OutgoingRequest(new Fields());
+  request.setAuthority("a.org");
+  const stream = request.body().write();
+  stream.write(new Uint8Array(Number(stream.checkWrite())));
+  return { http, request, stream };
+}
+
+test("waiting for room in the full body of a request that was not sent comes back at once, with an error", (t) => {
+  const { http, stream } = fullBody();
+  const room = stream.subscribe();
+  t.true(room.ready());
+  room.block();
+  const error = t.throws(() => stream.checkWrite(), { any: true }) as unknown as { tag: string; val: object };
+  t.is(error.tag, "last-operation-failed");
+  t.deepEqual(http["wasi:http/types"].httpErrorCode(error.val), { tag: "HTTP-request-body-size" });
+  t.deepEqual(t.throws(() => stream.checkWrite(), { any: true }) as unknown, { tag: "closed" });
+});
+
+test("who waits for room in a full body and sends the request meanwhile goes on writing", (t) => {
+  const { http, request, stream } = fullBody();
+  const room = stream.subscribe();
+  http["wasi:http/outgoing-handler"].handle(request, undefined);
+  t.true(room.ready());
+  t.is(stream.checkWrite(), 16_384n);
+});
+
 test("fields and bodies that a module hoards lie in its worker's heap, whose limit they then reach", (t) => {
   const http = createHttp(clientOf(() => ({ tag: "done" })))["wasi:http/types"];
   const value = new Uint8Array(15_000).fill(0x61);
