@@ -29,6 +29,7 @@ import {
 } from "./limits.ts";
 import { copyLocalChunks, type MissingContent } from "./local-chunks.ts";
 import { type ReleaseFileRecord, type ReleaseRecord, releaseName } from "./release.ts";
+import { checkBudget } from "./storage-budget.ts";
 import { CHUNKS_FILE, COMPONENT_FILE, MANIFEST_FILE, type Store } from "./store.ts";
 import { formatSize } from "./units.ts";
 
@@ -44,13 +45,15 @@ export type DeliveryOptions = {
   /** Chunks asked for at a time, and how long to wait for the next one. */
   readonly windowBlobs?: number;
   readonly idleTimeoutMs?: number;
+  /** What versions and downloads may take on the disk; the caller has looked at all but the parts of the chunk list. */
+  readonly storageBudgetBytes?: number | undefined;
 };
 
 /**
  * Fetches a release into its version folder; fetches nothing if it is there and its files are what was signed. One call at a time:
  * the source has one receiver.
  *
- * @throws OtaError "delivery/…", "store/disk-full", "store/io"; what came so far is kept and believed after hashing
+ * @throws OtaError "delivery/…", "store/disk-full", "store/over-budget", "store/io"; what came so far is kept and believed after hashing
  */
 export async function fetchRelease(release: ReleaseRecord, options: DeliveryOptions): Promise<void> {
   const { store } = options;
@@ -131,9 +134,11 @@ async function fetchLists(release: ReleaseRecord, options: DeliveryOptions): Pro
   if (manifest !== undefined) {
     await writeFile(disk, manifestPath, manifest);
   }
+  const head = list ?? fetched.get(release.chunks.sha256) ?? new Uint8Array();
+  const parts = chunkListParts(head);
+  const listBytes = parts.reduce((sum, { length }) => sum + length, release.chunks.length);
+  await checkBudget(options.store, release, options.storageBudgetBytes, listBytes);
   if (list === undefined) {
-    const head = fetched.get(release.chunks.sha256) ?? new Uint8Array();
-    const parts = chunkListParts(head);
     await fetchAll([...new Map(parts.map((part) => [part.sha256, part])).values()]);
     list = Buffer.concat([head, ...parts.map(({ sha256 }) => fetched.get(sha256) ?? new Uint8Array())]);
     await writeFile(disk, listPath, list);

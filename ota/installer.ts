@@ -246,6 +246,7 @@ export class Installer {
       source,
       clock: this.#clock,
       signal,
+      storageBudgetBytes,
       ...(windowBlobs === undefined ? {} : { windowBlobs }),
       ...(idleTimeoutMs === undefined ? {} : { idleTimeoutMs }),
       onProgress: ({ received, total }) => {

@@ -10,7 +10,7 @@ import { formatSize } from "./units.ts";
 
 /**
  * Whether a release fits beside what is there; what of it lies in `incoming` already is counted once. Nothing is asked of one that is
- * there already.
+ * there already. `listBytes` is the chunk list with its parts, once its head has told them.
  *
  * @throws OtaError "store/over-budget"
  */
@@ -18,12 +18,12 @@ export async function checkBudget(
   store: Store,
   release: ReleaseRecord,
   budgetBytes: number | undefined,
+  listBytes: number = release.chunks.length,
 ): Promise<void> {
   if (budgetBytes === undefined || (await store.hasVersion(release))) {
     return;
   }
-  const { component, chunks, manifest } = release;
-  const neededBytes = component.length + chunks.length + manifest.length;
+  const neededBytes = release.component.length + listBytes + release.manifest.length;
   const usedBytes = await store.usedBytes(release);
   if (usedBytes + neededBytes > budgetBytes) {
     throw new OtaError(

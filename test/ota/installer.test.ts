@@ -583,6 +583,23 @@ test("store/over-budget: a release that does not fit into what versions may take
   await rig.install(noise("1.2.0", 15_000));
 });
 
+test("the parts of a chunk list count in the budget, and none is fetched that does not fit", async (t) => {
+  const release = makeRelease("1.0.0", { component: randomBytes(20_000), chunkBytes: 16 });
+  const [, , ...others] = release.blobs.values();
+  t.true(others.length > 2, "the list has parts");
+  const { chunks, manifest } = release.release;
+  // 1,250 entries of 68 bytes.
+  const neededBytes = 20_000 + 1_250 * 68 + chunks.length + manifest.length;
+  const tight = await InstallRig.create(t, { storageBudgetBytes: neededBytes - 1 });
+  tight.ask(release);
+  const refused = await tight.until("refused", "1.0.0");
+  t.is(refused.code, "store/over-budget");
+  t.regex(refused.message ?? "", /has 102\..KiB, and 0B of the 102\..KiB/);
+  t.deepEqual(new Set(tight.broker.requested), new Set([chunks.sha256, manifest.sha256]));
+  const enough = await InstallRig.create(t, { storageBudgetBytes: neededBytes });
+  await enough.install(release);
+});
+
 test("what nobody needs any more makes room in the budget", async (t) => {
   const rig = await InstallRig.create(t, { storageBudgetBytes: 100_000 });
   await rig.install(noise("1.0.0", 30_000));
