@@ -32,6 +32,32 @@ export async function writeFileDurably(path: string, bytes: Uint8Array, mode = P
   }
 }
 
+/**
+ * Creates a file, durable when this returns; of two that do so at once, one does. Throws FleetError "fleet/exists". Not by a temporary file: sticks
+ * are often FAT, which can't link, and a rename replaces. A power cut may leave a part of it.
+ */
+export async function createFileDurably(path: string, bytes: Uint8Array, mode = PUBLIC_MODE): Promise<void> {
+  let file: FileHandle;
+  try {
+    file = await open(path, "wx", mode);
+  } catch (error) {
+    if (systemCode(error) !== "EEXIST") throw ioError("create", path, error);
+    throw new FleetError("fleet/exists", `${path} exists already, and is not overwritten`, { cause: error });
+  }
+  try {
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await syncFolder(dirname(path));
+  } catch (error) {
+    await rm(path, { force: true });
+    throw ioError("write", path, error);
+  }
+}
+
 /** Makes a folder and those above it; their names are durable when this returns, so that what is synced in them is. */
 export async function makeFolder(path: string, mode = 0o755): Promise<void> {
   try {

@@ -17,7 +17,7 @@ import { join } from "node:path";
 import { ed25519PublicKey, type PublicKey } from "../ota/keys.ts";
 import { createSigner, generateSeed, type Signer } from "../ota/signature.ts";
 import { FleetError } from "./errors.ts";
-import { ioError, PRIVATE_MODE, readFileBounded, readFileIfPresent, writeFileDurably } from "./files.ts";
+import { createFileDurably, ioError, PRIVATE_MODE, readFileBounded, writeFileDurably } from "./files.ts";
 import {
   decryptSeed,
   type EncryptedSeed,
@@ -72,13 +72,10 @@ export function isKeyFileName(name: string): boolean {
 
 /** Makes a key and writes its file; without a passphrase in the clear. Throws "fleet/exists" if there is one. */
 export async function createKey(folder: string, name: string, passphrase?: string): Promise<Signer> {
-  const path = keyFile(folder, name);
-  if ((await readFileIfPresent(path, MAX_KEY_FILE_BYTES)) !== undefined) {
-    throw new FleetError("fleet/exists", `${path} exists already: a key is never overwritten`);
-  }
   const seed = await generateSeed();
   const signer = await createSigner(seed);
-  await writeKey(path, { name, key: signer.key }, seed, passphrase);
+  const content = await keyContent({ name, key: signer.key }, seed, passphrase);
+  await createFileDurably(keyFile(folder, name), content, PRIVATE_MODE);
   return signer;
 }
 
@@ -88,7 +85,8 @@ export async function changePassphrase(
   passphrases: Passphrases | undefined,
   passphrase: string | undefined,
 ): Promise<void> {
-  await writeKey(file.path, file, await openSeed(file, passphrases), passphrase);
+  const content = await keyContent(file, await openSeed(file, passphrases), passphrase);
+  await writeFileDurably(file.path, content, PRIVATE_MODE);
 }
 
 /** Writes what others need to list a key; replaces an older one. */
@@ -96,17 +94,16 @@ export async function writePublicKey(path: string, { name, key }: NamedKey): Pro
   await writeFileDurably(path, encode({ format: PUBLIC_FORMAT, ...headOf({ name, key }) }));
 }
 
-async function writeKey(
-  path: string,
+async function keyContent(
   named: NamedKey,
   seed: Uint8Array,
   passphrase: string | undefined,
-): Promise<void> {
+): Promise<Buffer> {
   const secret =
     passphrase === undefined
       ? { encryption: "none", seed: Buffer.from(seed).toString("hex") }
       : await encryptSeed(seed, passphrase);
-  await writeFileDurably(path, encode({ format: FORMAT, ...headOf(named), ...secret }), PRIVATE_MODE);
+  return encode({ format: FORMAT, ...headOf(named), ...secret });
 }
 
 function headOf({ name, key }: NamedKey): object {

@@ -17,6 +17,7 @@ import { roleForPath, TOP_LEVEL } from "./delegations.ts";
 import { FleetError, type FleetErrorCode } from "./errors.ts";
 import { componentPathOf, releaseCounter } from "./fetch-size.ts";
 import { ioError, readFileBounded, syncFolder } from "./files.ts";
+import { removeLeftovers, stagingFolder } from "./leftovers.ts";
 import { MAX_HIDDEN_RELEASES, MAX_RELEASE_COUNTER } from "./limits.ts";
 import { withRepositoryLock } from "./lock.ts";
 import { isConsistent, listedTargetsOf, loadMetadata, type StoredMetadata } from "./metadata-store.ts";
@@ -58,7 +59,8 @@ export async function publishRelease(
   return withRepositoryLock(repository.folder, async () => {
     const stored = await loadMetadata(repository, "image");
     const folder = releaseFolder(repository.folder, manifest.name, manifest.version);
-    const staging = `${folder}.${process.pid}.tmp`;
+    await removeLeftovers(repository.folder);
+    const staging = stagingFolder(folder);
     try {
       const staged = await stageRelease(staging, options.componentPath, manifestBytes);
       return await addRelease(

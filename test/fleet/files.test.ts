@@ -1,9 +1,11 @@
 /** The operator's folder and the power: what is written is on the medium, under its name. */
 
-import { readFile, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
+import { FleetError } from "../../fleet/errors.ts";
 import { makeFolder, PRIVATE_MODE, writeFileDurably } from "../../fleet/files.ts";
+import { createKey, keyFile, readKeyFile } from "../../fleet/keys.ts";
 import { temporaryFolder } from "../support/folders.ts";
 import { recordSyncs } from "../support/synced-paths.ts";
 import { newRepository, publish } from "./fixture.ts";
@@ -36,7 +38,7 @@ test.serial("a release's files and names are on the medium before metadata lists
   const synced = await recordSyncs(t, repository.folder);
   await publish(repository);
   const metadata = synced.findIndex((path) => path.startsWith("image/targets.json."));
-  const before = synced.slice(0, metadata).map((path) => path.replace(/\.[0-9]+\.tmp/, ""));
+  const before = synced.slice(0, metadata).map((path) => path.replace(/\+[0-9]+\.tmp/, ""));
   for (const name of ["component.wasm", "component.blobs", "component.chunks", "module.toml"]) {
     t.true(
       before.some((path) => path.includes(`/1.0.0/${name}`)),
@@ -45,4 +47,49 @@ test.serial("a release's files and names are on the medium before metadata lists
   }
   for (const path of ["", "targets", "targets/acme", "targets/acme/thermo"])
     t.true(before.includes(path), path);
+});
+
+test.serial(
+  "of keys of one name that are made at the same time, one is, and its file holds it",
+  async (t) => {
+    const folder = await temporaryFolder(t);
+    const made = await Promise.allSettled(Array.from({ length: 8 }, () => createKey(folder, "acme")));
+    const signers = made.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+    t.is(signers.length, 1);
+    for (const each of made) {
+      if (each.status === "rejected")
+        t.true(each.reason instanceof FleetError && each.reason.code === "fleet/exists");
+    }
+    t.is((await readKeyFile(keyFile(folder, "acme"))).key.keyId, signers[0]?.key.keyId);
+    t.deepEqual(await readdir(folder), ["acme.json"]);
+  },
+);
+
+test.serial("a new key is on the medium, and so is its name", async (t) => {
+  const folder = await temporaryFolder(t);
+  const synced = await recordSyncs(t, folder);
+  await createKey(folder, "acme");
+  t.deepEqual(synced, ["acme.json", ""]);
+});
+
+test.serial("what a publish that was killed left goes with the next, and no release does", async (t) => {
+  const repository = await newRepository(t);
+  // A version may end like a temporary file.
+  const version = "1.0.0-rc.1.4711.tmp";
+  await publish(repository, { version });
+  const targets = join(repository.folder, "targets", "acme");
+  for (const left of ["thermo/1.1.0+4711.tmp", "meter/1.0.0+4711.tmp"]) {
+    await mkdir(join(targets, left), { recursive: true });
+    await writeFile(join(targets, left, "component.wasm"), "half");
+  }
+  await writeFile(join(repository.folder, "image", "targets.json.0123abcd.tmp"), "half");
+  await publish(repository, { version: "1.1.0" });
+  t.deepEqual((await readdir(join(targets, "thermo"))).toSorted(), [version, "1.1.0"].toSorted());
+  t.deepEqual(await readdir(join(targets, "meter")), []);
+  t.deepEqual(await readdir(join(repository.folder, "image")), [
+    "1.root.json",
+    "snapshot.json",
+    "targets.json",
+    "timestamp.json",
+  ]);
 });
