@@ -85,9 +85,8 @@ export async function moduleInspectCommand(argv: readonly string[], io: ModuleCo
 }
 
 async function inspect(path: string): Promise<Inspection> {
-  const { checkCoreModules, compileComponent, componentCodeBytes } = await import(
-    "../sandbox/component/index.ts"
-  );
+  const { checkCoreModules, compileComponent } = await import("../sandbox/component/index.ts");
+  const { componentCodeBytes } = await import("../sandbox/component/code-size.ts");
   const { coreModules } = await import("../sandbox/component/limit-memory.ts");
   const { readComponentFile } = await import("../sandbox/strip.ts");
   const component = compileComponent(await readComponentFile(path));

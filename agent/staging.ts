@@ -15,13 +15,15 @@ import type { DevicePolicy } from "../devices/policy.ts";
 import { OtaError, type StageErrorCode } from "../ota/errors.ts";
 import type { Manifest } from "../ota/manifest.ts";
 import { formatSize } from "../ota/units.ts";
+import { componentCodeBytes } from "../sandbox/component/code-size.ts";
 import type { ComponentDescription } from "../sandbox/component/component-type.ts";
 import { ComponentError, type ComponentErrorCode } from "../sandbox/component/errors.ts";
-import { checkCoreModules, compileComponent, componentCodeBytes } from "../sandbox/component/index.ts";
+import { checkCoreModules, compileComponent } from "../sandbox/component/index.ts";
 import { checkExports, hasExport, planImports } from "../sandbox/imports.ts";
 import type { ModuleGrants } from "../sandbox/module-spec.ts";
 import type { Misfit } from "../sandbox/signatures/check.ts";
 import { readComponentFile } from "../sandbox/strip.ts";
+import { requireGranted } from "./granted.ts";
 import { MAX_STAGED_COMPONENT_BYTES, STAGED_SLACK_BYTES } from "./limits.ts";
 
 /** Throws OtaError "stage/…" for a release that must not be started here. */
@@ -37,7 +39,7 @@ export async function checkStaged(
     memoryBytes: manifest.request.memoryBytes,
   });
   checkImports(name, description.imports, grantedPart(manifest.request, decision), decision);
-  refuseUngranted(name, decision);
+  requireGranted(name, decision);
   const [missing] = checkExports(description.exports, manifest.world);
   if (missing !== undefined) {
     throw refusal(
@@ -114,14 +116,6 @@ function checkImports(
   const refusals = decision.kind === "refused" ? decision.refusals.map(({ message }) => message) : [];
   const why = refusals.length === 0 ? "" : ` (${refusals.join("; ")})`;
   throw refusal("stage/import-not-granted", `${name} ${first.message}${why}`);
-}
-
-function refuseUngranted(name: string, decision: GrantDecision): void {
-  if (decision.kind === "granted") return;
-  const code = decision.refusals.every(({ capability }) => capability === "memory")
-    ? "stage/memory-exceeds-grant"
-    : "stage/import-not-granted";
-  throw refusal(code, `${name}: ${decision.refusals.map(({ message }) => message).join("; ")}`);
 }
 
 /** What is left of a request without the names that were refused. */

@@ -5,7 +5,7 @@
  * What a module does comes back as facts (it is alive, it published, it trapped …); what follows from them is decided by the
  * installer's state machine, not here.
  */
-import { decideGrants, type Grants, moduleGrants } from "../devices/grants.ts";
+import { decideGrants, type Grants, grantedCodeBytes, moduleGrants } from "../devices/grants.ts";
 import type { DevicePolicy } from "../devices/policy.ts";
 import type { Devices, ModuleDevices } from "../devices/registry.ts";
 import type { Disk } from "../ota/disk.ts";
@@ -24,6 +24,7 @@ import type {
 } from "../sandbox/module-spec.ts";
 import { crashReport, crashSummary, RecentLines } from "./crash-report.ts";
 import { dataFolder } from "./data-folder.ts";
+import { requireGranted } from "./granted.ts";
 import {
   HEALTH_CHECKS_PER_WINDOW,
   HEALTH_DEADLINE_MS,
@@ -103,12 +104,13 @@ export class Supervisor implements ModuleRunner {
   async #start(staged: StagedModule, observe: (fact: ModuleFact) => void): Promise<void> {
     const { manifest } = staged;
     const grants = this.#grantsOf(manifest);
+    const codeBytes = grantedCodeBytes(this.#options.policy, manifest.name);
     const devices = this.#options.devices.forModule(manifest.name, grants);
     const underWay = Promise.withResolvers<void>();
     // The sandbox is loaded with the first module: an agent that runs none does without it.
     const { startModule } = await import("../sandbox/module-host.ts");
     const spec = {
-      ...specOf(staged, grants, await this.#folders(staged, grants), this.#options.moduleLimits),
+      ...specOf(staged, grants, await this.#folders(staged, grants), codeBytes, this.#options.moduleLimits),
       isValidated: this.#validated.get(manifest.name) === staged.release.component.sha256,
     };
     const recent = new RecentLines();
@@ -167,10 +169,8 @@ export class Supervisor implements ModuleRunner {
 
   /** Decided anew at each start: the policy may have changed since the release was staged. */
   #grantsOf(manifest: Manifest): Grants {
-    const decision = decideGrants(this.#options.policy, manifest.name, manifest.request);
-    if (decision.kind === "granted") return decision.grants;
-    const message = decision.refusals.map((refusal) => refusal.message).join("; ");
-    throw new OtaError("stage/import-not-granted", `${manifest.name}@${manifest.version}: ${message}`);
+    const { name, version, request } = manifest;
+    return requireGranted(`${name}@${version}`, decideGrants(this.#options.policy, name, request));
   }
 
   /** The module's private folder, made with its first start, unless it asked for none. */
@@ -243,6 +243,7 @@ function specOf(
   { manifest, componentPath }: StagedModule,
   grants: Grants,
   folders: readonly ModuleFolder[],
+  codeBytes: number,
   limits: ModuleLimits | undefined,
 ): ModuleSpec {
   const { name, version, world, env, intervalMs } = manifest;
@@ -256,7 +257,7 @@ function specOf(
     folders,
     ...(intervalMs === undefined ? {} : { intervalMs }),
     grants: moduleGrants(grants),
-    limits: { ...limits, memoryBytes: grants.memoryBytes },
+    limits: { ...limits, memoryBytes: grants.memoryBytes, codeBytes },
   };
 }
 
@@ -281,6 +282,7 @@ function factOf(end: ModuleEnd, recent: RecentLines): ModuleFact | undefined {
 }
 
 function startFailure(manifest: Manifest, end: ModuleEnd & { readonly kind: "failed" }): OtaError {
+  if (end.code === "sandbox/code-exceeds-grant") return new OtaError("stage/code-exceeds-grant", end.message);
   const name = `${manifest.name}@${manifest.version}`;
   return new OtaError("trial/start-failed", `${name} did not start: ${end.code}: ${end.message}`);
 }

@@ -40,9 +40,9 @@ export class ModuleRun {
       }
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      // What is spoiled on the disk is fetched again; any other reason looks the same from outside.
-      const isSpoiled = error instanceof OtaError && error.code === "store/corrupt";
-      const code = isSpoiled ? error.code : "trial/start-failed";
+      // What is spoiled on the disk is fetched again; what the policy no longer grants has the code that staging refuses it by.
+      const hasOwnCode = error instanceof OtaError && /^(?:store\/corrupt$|stage\/)/.test(error.code);
+      const code = hasOwnCode ? error.code : "trial/start-failed";
       this.#end({ code, message: `${releaseName(release)} did not start: ${reason}` });
     }
   }

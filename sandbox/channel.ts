@@ -83,6 +83,8 @@ export interface WorkerStart {
   readonly stdio: Stdio;
   readonly grants: ModuleGrants;
   readonly memoryBytes: number;
+  /** What the component may have of code; left out for however much. */
+  readonly codeBytes?: number;
   readonly logLinesPerSecond: number;
   readonly logBytesPerSecond: number;
   readonly writtenBytesPerSecond: number;

@@ -40,6 +40,8 @@ export type SandboxErrorCode =
   | "sandbox/component-unreadable"
   /** The loader refuses the component; `cause` or the message names the loader's code. */
   | "sandbox/component-refused"
+  /** The component has more code than the policy grants it. */
+  | "sandbox/code-exceeds-grant"
   /** The component imports something that its grants do not include. */
   | "sandbox/import-not-granted"
   /** The component imports something that this host does not have. */

@@ -27,6 +27,8 @@ export interface ModuleGrants {
 export interface ModuleLimits {
   /** All linear memories together. */
   readonly memoryBytes?: number;
+  /** WebAssembly code of the component; without it however much. */
+  readonly codeBytes?: number;
   /** `Infinity`: however long it takes. */
   readonly callDeadlineMs?: number;
   readonly startDeadlineMs?: number;

@@ -49,6 +49,7 @@ const REPORTABLE_CODES: readonly SandboxErrorCode[] = [
   "limit/handles",
   "sandbox/component-unreadable",
   "sandbox/component-refused",
+  "sandbox/code-exceeds-grant",
   "sandbox/import-not-granted",
   "sandbox/import-unknown",
   "sandbox/import-type-mismatch",

@@ -8,6 +8,7 @@
 import type { WorkerStart } from "./channel.ts";
 import { ComponentError, Trap } from "./component/errors.ts";
 import type { Component, Instance } from "./component/loader.ts";
+import { formatSize } from "./component/sizes.ts";
 import { SandboxError, type SandboxErrorCode } from "./errors.ts";
 import {
   checkExports,
@@ -41,6 +42,7 @@ export async function loadModule(session: ModuleSession, start: WorkerStart): Pr
   const { instantiate } = await import("./component/loader.ts");
   const { ImportLookup } = await import("./component/host-imports.ts");
   const component = await loadComponent(start);
+  await requireCode(component, start);
   const { imports, exports } = component.description;
   requireImports(imports, start);
   requireExports(exports, start);
@@ -108,7 +110,18 @@ async function readComponent(path: string): Promise<Uint8Array> {
   }
 }
 
-/** Decided when the module was staged; held again, since policies change between staging and a start. */
+/** Decided when the module was staged; held again, as are the imports, since policies change between staging and a start. */
+async function requireCode(component: Component, { name, codeBytes }: WorkerStart): Promise<void> {
+  if (codeBytes === undefined) return;
+  const { componentCodeBytes } = await import("./component/code-size.ts");
+  const hasBytes = componentCodeBytes(component);
+  if (hasBytes <= codeBytes) return;
+  throw new SandboxError(
+    "sandbox/code-exceeds-grant",
+    `${name} has ${formatSize(hasBytes)} of code and is granted ${formatSize(codeBytes)}: raise code in its [[grant]], or build it smaller`,
+  );
+}
+
 function requireImports(imports: readonly Named[], start: WorkerStart): void {
   const { missing } = planImports(imports, start.grants);
   const first = missing[0];

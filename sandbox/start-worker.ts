@@ -57,6 +57,7 @@ export function workerStart(spec: ModuleSpec): WorkerStart {
     stdio: spec.stdio ?? "log",
     grants: spec.grants,
     memoryBytes: spec.limits.memoryBytes ?? limits.DEFAULT_MEMORY_BYTES,
+    ...(spec.limits.codeBytes === undefined ? {} : { codeBytes: spec.limits.codeBytes }),
     logLinesPerSecond: spec.limits.logLinesPerSecond ?? limits.DEFAULT_LOG_LINES_PER_SECOND,
     logBytesPerSecond: spec.limits.logBytesPerSecond ?? limits.DEFAULT_LOG_BYTES_PER_SECOND,
     writtenBytesPerSecond: spec.limits.writtenBytesPerSecond ?? limits.DEFAULT_WRITTEN_BYTES_PER_SECOND,

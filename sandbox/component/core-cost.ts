@@ -40,17 +40,6 @@ export function requireCheckable(modules: readonly CoreModule[]): void {
   }
 }
 
-/** Bytes of code of all the modules together: what the engine makes machine code of. */
-export function codeBytes(modules: readonly CoreModule[]): number {
-  let bytes = 0;
-  for (const module of modules) {
-    for (const { id, section } of coreSections(new ByteReader(module.bytes))) {
-      if (id === CODE_SECTION) bytes += section.remaining;
-    }
-  }
-  return bytes;
-}
-
 function checkSteps(module: CoreModule): number {
   let widest = 0;
   let steps = 0;

@@ -4,7 +4,7 @@
  */
 
 import { type ComponentDescription, describeComponent as describeDefinition } from "./component-type.ts";
-import { codeBytes, requireCheckable } from "./core-cost.ts";
+import { requireCheckable } from "./core-cost.ts";
 import { decodeComponent } from "./decode.ts";
 import { suppliedDefinitions } from "./host-definitions.ts";
 import { ImportLookup, type Imports } from "./host-imports.ts";
@@ -71,11 +71,6 @@ export function describeComponent(component: Component): ComponentDescription {
  */
 export function requireCheckableModules(component: Component): void {
   requireCheckable(coreModules(component.definition));
-}
-
-/** Bytes of WebAssembly code in all core modules of the component together. */
-export function componentCodeBytes(component: Component): number {
-  return codeBytes(coreModules(component.definition));
 }
 
 /**

@@ -23,6 +23,7 @@ async function newSupervisor(
   log: string[],
   storageBytes = 0,
   maxTaskMs = MAX_SUPERVISOR_TASK_MS,
+  codeBytes = 1024 ** 2,
 ): Promise<Supervisor> {
   const policy: DevicePolicy = {
     sensors: new Map(),
@@ -38,7 +39,7 @@ async function newSupervisor(
           network: [],
           listen: [],
         },
-        ...{ memoryBytes: 8 * 1024 ** 2, storageBytes, codeBytes: 1024 ** 2 },
+        ...{ memoryBytes: 8 * 1024 ** 2, storageBytes, codeBytes },
       },
     ],
   };
@@ -68,6 +69,14 @@ ${env}`),
   );
 }
 
+/** The C guest as it lies on a device. */
+function stagedGuest(manifest: Manifest, dataDirectory = "/nowhere"): StagedModule {
+  const file = { length: 1, sha256: "0".repeat(64) };
+  const files = { component: file, chunks: file, manifest: file };
+  const release = { module: "acme/guest", version: "1.2.3", release: 1, ...files };
+  return { release, manifest, componentPath: libc, dataDirectory };
+}
+
 /** Runs the C guest with a line of its manifest's `[request]` to its end. */
 async function run(
   t: ExecutionContext,
@@ -80,14 +89,7 @@ async function run(
   const manifest = await parseGuestManifest(request, env);
   const data = join(folder, "acme.guest");
   await before(data);
-  const file = { length: 1, sha256: "0".repeat(64) };
-  const release = { module: "acme/guest", version: "1.2.3", release: 1 };
-  const staged: StagedModule = {
-    release: { ...release, component: file, chunks: file, manifest: file },
-    manifest,
-    componentPath: libc,
-    dataDirectory: data,
-  };
+  const staged = stagedGuest(manifest, data);
   const facts: ModuleFact[] = [];
   const ended = Promise.withResolvers<void>();
   await supervisor.start(staged, (fact) => {
@@ -178,6 +180,27 @@ test("a worker leaves out the validation of the component that was validated las
   t.deepEqual(await start(stagedAs("b", badlyNamed)), { kind: "exited", exitCode: 0 });
 });
 
+test("stage/code-exceeds-grant: the grant of code is held at each start, too, whoever validated the component", async (t) => {
+  const staged = stagedGuest(await parseGuestManifest("", ""));
+  const supervisor = await newSupervisor([], 0, MAX_SUPERVISOR_TASK_MS, 1024);
+  await t.throwsAsync(
+    supervisor.start(staged, (fact) => t.fail(JSON.stringify(fact))),
+    {
+      code: "stage/code-exceeds-grant",
+      message: /^acme\/guest has [\d.]+KiB of code and is granted 1KiB: raise code in its \[\[grant\]\]/,
+    },
+  );
+});
+
+test("stage/memory-exceeds-grant: the grants are held at each start", async (t) => {
+  const staged = stagedGuest(await parseGuestManifest('memory = "16MiB"', ""));
+  const supervisor = await newSupervisor([]);
+  await t.throwsAsync(
+    supervisor.start(staged, () => {}),
+    { code: "stage/memory-exceeds-grant" },
+  );
+});
+
 test("without storage in the manifest there is no folder at all", async (t) => {
   const { log, data } = await run(t, { env: 'GUEST_VARIABLE = "files"', storageBytes: 1024 });
   t.false(log.includes("files: ok"));
@@ -185,15 +208,7 @@ test("without storage in the manifest there is no folder at all", async (t) => {
 });
 
 test("a check that takes longer than it may hangs, until it has ended; one that does not does not", async (t) => {
-  const manifest = await parseGuestManifest("", "");
-  const file = { length: 1, sha256: "0".repeat(64) };
-  const release = { module: "acme/guest", version: "1.2.3", release: 1 };
-  const staged: StagedModule = {
-    release: { ...release, component: file, chunks: file, manifest: file },
-    manifest,
-    componentPath: libc,
-    dataDirectory: "/nowhere",
-  };
+  const staged = stagedGuest(await parseGuestManifest("", ""));
   const impatient = await newSupervisor([], 0, -1);
   t.is(impatient.stuck(), undefined);
   const hasty = impatient.check(staged);

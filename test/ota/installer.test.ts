@@ -120,6 +120,17 @@ test("a start that fails is a failed trial", async (t) => {
   t.regex(report.message ?? "", /acme\/thermo@1\.1\.0 did not start: init said no/);
 });
 
+test("a start that the policy no longer allows keeps the code of the refusal", async (t) => {
+  const rig = await InstallRig.create(t);
+  await rig.install(OLD);
+  rig.runner.onStart.set("1.1.0", () => {
+    rig.runner.running.delete(MODULE);
+    throw new OtaError("stage/code-exceeds-grant", "too much code");
+  });
+  rig.ask(NEW);
+  t.like(await rig.until("rolled-back"), { code: "stage/code-exceeds-grant" });
+});
+
 test("a first version that fails is told as failed, and nothing runs", async (t) => {
   const rig = await InstallRig.create(t);
   rig.ask(OLD);
