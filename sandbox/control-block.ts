@@ -17,9 +17,13 @@ const REPLY_SEQUENCE = 2;
 const REPLY_LENGTH = 3;
 const ACTIVITY_COUNT = 4;
 const WAITING = 5;
+const WRITE_WAIT_MS = 6;
 
 /** Longest single wait, in milliseconds; longer ones are waited for in parts. */
 const LONGEST_WAIT_MS = 0x7fffffff;
+
+/** What one wait counts at most, in milliseconds: longer than any call lasts. */
+const LONGEST_COUNTED_WAIT_MS = 0x3fffffff;
 
 /** Memory for one module. */
 export function createControlMemory(): SharedArrayBuffer {
@@ -60,6 +64,11 @@ export class AgentControl {
     return Atomics.load(this.#words, WAITING) === 1;
   }
 
+  /** Rises by the milliseconds of each wait for the write rate, when it begins; wraps. */
+  writeWaitMs(): number {
+    return Atomics.load(this.#words, WRITE_WAIT_MS);
+  }
+
   #wake(): void {
     Atomics.add(this.#words, WAKE_COUNT, 1);
     Atomics.notify(this.#words, WAKE_COUNT);
@@ -79,6 +88,11 @@ export class WorkerControl {
   /** Tells the watchdog that the module has called the host. */
   noteActivity(): void {
     Atomics.add(this.#words, ACTIVITY_COUNT, 1);
+  }
+
+  /** Tells the watchdog that the module is about to wait, because it writes more than it may. */
+  noteWriteWait(waitMs: number): void {
+    Atomics.add(this.#words, WRITE_WAIT_MS, Math.min(Math.ceil(waitMs), LONGEST_COUNTED_WAIT_MS));
   }
 
   stopRequested(): boolean {

@@ -25,7 +25,7 @@ export type LimitCode =
   | "limit/publish-rate"
   /** The private files would be more, larger together or deeper in each other than granted: the call fails with `quota`. */
   | "limit/storage"
-  /** More was written to the private files than their share of the flash memory's wear: the calls wait. */
+  /** More was written to the private files than their share of the flash memory's wear: the calls wait; a reactor's call that waits for too long ends it. */
   | "limit/write-rate"
   /** More messages to the module than granted per second: they are dropped and counted. */
   | "limit/message-rate"

@@ -51,7 +51,7 @@ class ModuleHost implements RunningModule {
   readonly #observer: ModuleObserver;
   readonly #controlMemory = createControlMemory();
   readonly #control = new AgentControl(this.#controlMemory);
-  readonly #watchdog = new Watchdog(this.#control, (message) => this.#fail("limit/deadline", message));
+  readonly #watchdog = new Watchdog(this.#control, (code, message) => this.#fail(code, message));
   readonly #reactor = new ReactorCalls((call, payload) => this.#post(call, payload), this.#watchdog);
   readonly #timer = new ReactorTimer(() => this.#onTimer());
   readonly #hostCalls: HostCalls;

@@ -16,6 +16,7 @@ import {
 import { WorkerControl } from "./control-block.ts";
 import { LimitReports } from "./limit-reports.ts";
 import type { ModuleEnd } from "./module-spec.ts";
+import { monotonicMs } from "./monotonic-time.ts";
 
 /** Where frames go: the worker's port today. */
 export interface FramePort {
@@ -95,6 +96,12 @@ export class ModuleSession {
     this.#reportFullMemory();
     this.#control.sleepUntil(deadlineMs);
     this.enterHost();
+  }
+
+  /** The same, for a module that writes more than it may: a call that takes too long for it ends by that limit's name. */
+  waitToWriteUntil(deadlineMs: number): void {
+    this.#control.noteWriteWait(deadlineMs - monotonicMs());
+    this.sleepUntil(deadlineMs);
   }
 
   /** Growing fails inside the guest, where nobody sees it: so it is looked at whenever the host is told something. */

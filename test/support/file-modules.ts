@@ -1,11 +1,11 @@
 /**
- * Commands written as text that use their private folder: `commandText` of modules.ts with `wasi:filesystem`.
+ * Modules written as text that use their private folder: `commandText` and `reactorText` of modules.ts with `wasi:filesystem`.
  *
  * Besides what modules.ts has, the lines may call `$open (i32 number)` (makes or opens the file whose name is three letters for the
  * number; answers its handle, or -1), `$write (i32 handle, i32 length, i64 offset)` (bytes from address 8192; answers 0, or 1 plus the error
  * code) and `$close (i32 handle)`.
  */
-import { commandText } from "./modules.ts";
+import { commandText, reactorText } from "./modules.ts";
 
 const ERROR_CODES = [
   ..."access would-block already bad-descriptor busy deadlock quota exist file-too-large".split(" "),
@@ -79,12 +79,19 @@ const FUNCTIONS = `
     (if (result i32) (i32.load8_u (i32.const 2048))
       (then (i32.add (i32.const 1) (i32.load8_u (i32.const 2056)))) (else (i32.const 0))))`;
 
+const PARTS = {
+  definitions: DEFINITIONS,
+  coreImports: CORE_IMPORTS,
+  coreInstances: '(with "disk" (instance $disk))',
+  realloc: REALLOC,
+};
+
 /** A command; its manifest has to request storage. */
 export function fileCommandText(body: string): string {
-  return commandText(body, FUNCTIONS, {
-    definitions: DEFINITIONS,
-    coreImports: CORE_IMPORTS,
-    coreInstances: '(with "disk" (instance $disk))',
-    realloc: REALLOC,
-  });
+  return commandText(body, FUNCTIONS, PARTS);
+}
+
+/** A reactor; the same. */
+export function fileReactorText(bodies: Parameters<typeof reactorText>[0]): string {
+  return reactorText(bodies, FUNCTIONS, PARTS);
 }

@@ -63,7 +63,7 @@ export class FilesystemContext {
       "limit/write-rate",
       `more than ${formatSize(this.#writtenBytesPerSecond)} per second are written to the module's files: the calls wait`,
     );
-    this.session.sleepUntil(nowMs + waitMs);
+    this.session.waitToWriteUntil(nowMs + waitMs);
   }
 }
 
