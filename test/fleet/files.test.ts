@@ -60,7 +60,7 @@ test.serial(
       if (each.status === "rejected")
         t.true(each.reason instanceof FleetError && each.reason.code === "fleet/exists");
     }
-    t.is((await readKeyFile(keyFile(folder, "acme"))).key.keyId, signers[0]?.key.keyId);
+    t.is((await readKeyFile(keyFile(folder, "acme"))).key.keyId, signers[0]?.key.keyId ?? "");
     t.deepEqual(await readdir(folder), ["acme.json"]);
   },
 );
