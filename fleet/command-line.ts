@@ -126,13 +126,18 @@ export async function repositoryOf(call: CommandCall): Promise<Repository> {
   return openRepository(named ?? (await findRepositoryFolder(process.cwd())), await keyAccessOf(call));
 }
 
+/** Whether the repository was named, and not looked for. */
+export function isRepositoryNamed(call: CommandCall): boolean {
+  return (call.text("repo") ?? environment(call.io)["SKERRY_REPO"]) !== undefined;
+}
+
 /** The same where a command does without; a repository that was named has to be there. */
 export async function repositoryIfAny(call: CommandCall): Promise<Repository | undefined> {
   try {
     return await repositoryOf(call);
   } catch (error) {
-    const isNamed = (call.text("repo") ?? environment(call.io)["SKERRY_REPO"]) !== undefined;
-    if (!isNamed && error instanceof FleetError && error.code === "fleet/no-repository") return undefined;
+    if (!isRepositoryNamed(call) && error instanceof FleetError && error.code === "fleet/no-repository")
+      return undefined;
     throw error;
   }
 }

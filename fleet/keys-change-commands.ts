@@ -137,7 +137,7 @@ async function prepare(
   const { roots } = await loadMetadata(repository, name);
   const previous = roots.at(-1);
   const signatures = judgeSignatures(prepared.root, previous, await createVerifier());
-  const lines = describeRoot(name, prepared.root, previous, signatures);
+  const lines = describeRoot(name, prepared.root, { root: previous }, signatures);
   call.io.stdout.write(`Prepared ${lines.join("\n")}\n\n${nextStep(prepared)}\n`);
   return 0;
 }

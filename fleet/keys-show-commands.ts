@@ -1,11 +1,11 @@
 /** `skerry keys list` and `skerry keys show` */
 
-import { dirname, join } from "node:path";
 import type { ParsedFile, RepositoryName, Root, Targets } from "../ota/metadata.ts";
 import { createVerifier } from "../ota/signature.ts";
 import {
   type CommandCall,
   type FleetCommand,
+  isRepositoryNamed,
   REPOSITORY_OPTIONS,
   REPOSITORY_USAGE,
   repositoryIfAny,
@@ -18,7 +18,8 @@ import { isEncrypted, type KeyNames, Keyring } from "./keyring.ts";
 import { readPublicKey } from "./keys.ts";
 import { loadMetadata, newestRoot } from "./metadata-store.ts";
 import { judgeSignatures, type RootOnFile, readPendingRoot, readRoot } from "./pending-root.ts";
-import { REPOSITORY_NAMES, type Repository } from "./repository.ts";
+import { REPOSITORY_NAMES } from "./repository.ts";
+import { rootBefore } from "./root-before.ts";
 import { contentOf, keyNamesOf, listingRoles } from "./root-changes.ts";
 import { formatTable } from "./table.ts";
 
@@ -143,9 +144,15 @@ async function runShow(call: CommandCall): Promise<number> {
     return 0;
   }
   const { name, root } = onFile;
-  const previous = await previousRoot(call, path, name, root);
-  const signatures = judgeSignatures(root, previous, await createVerifier());
-  call.io.stdout.write(`${describeRoot(name, root, previous, signatures).join("\n")}\n`);
+  const verifier = await createVerifier();
+  const before = await rootBefore(onFile, {
+    named: call.text("previous"),
+    repository: await repositoryIfAny(call),
+    isRepositoryNamed: isRepositoryNamed(call),
+    verifier,
+  });
+  const signatures = judgeSignatures(root, before.root, verifier);
+  call.io.stdout.write(`${describeRoot(name, root, before, signatures).join("\n")}\n`);
   return 0;
 }
 
@@ -157,52 +164,4 @@ async function rootUnlessOther(path: string): Promise<RootOnFile | undefined> {
     if (error instanceof FleetError && error.code === "fleet/pending-root") return undefined;
     throw error;
   }
-}
-
-/** The root before one: named with --previous, of the repository, or beside the file. */
-export async function previousRoot(
-  call: CommandCall,
-  path: string,
-  name: RepositoryName,
-  root: ParsedFile<Root>,
-): Promise<ParsedFile<Root> | undefined> {
-  const version = root.metadata.version - 1;
-  if (version < 1) return undefined;
-  const named = call.text("previous");
-  const previous =
-    named === undefined
-      ? ((await rootOfRepository(await repositoryIfAny(call), name, version)) ??
-        (await besideIt(path, name, version)))
-      : (await readRoot(named)).root;
-  if (previous === undefined || previous.metadata.version === version) return previous;
-  throw new FleetError(
-    "fleet/usage",
-    `${named} is root ${previous.metadata.version}; the one before ${path} is root ${version}`,
-  );
-}
-
-async function rootOfRepository(
-  repository: Repository | undefined,
-  name: RepositoryName,
-  version: number,
-): Promise<ParsedFile<Root> | undefined> {
-  if (repository === undefined) return undefined;
-  const { roots } = await loadMetadata(repository, name);
-  return roots.find((root) => root.metadata.version === version);
-}
-
-async function besideIt(
-  path: string,
-  name: RepositoryName,
-  version: number,
-): Promise<ParsedFile<Root> | undefined> {
-  for (const file of [`${name}-${version}.root.json`, `${version}.root.json`]) {
-    try {
-      const found = await readRoot(join(dirname(path), file));
-      if (found.name === name) return found.root;
-    } catch (error) {
-      if (!(error instanceof FleetError)) throw error;
-    }
-  }
-  return undefined;
 }

@@ -4,6 +4,7 @@ import { createVerifier, type Signer } from "../ota/signature.ts";
 import {
   type CommandCall,
   type FleetCommand,
+  isRepositoryNamed,
   KEY_OPTIONS,
   KEY_USAGE,
   passphrasesOf,
@@ -15,7 +16,6 @@ import { describeRoot } from "./describe-root.ts";
 import { FleetError } from "./errors.ts";
 import { Keyring } from "./keyring.ts";
 import { type KeyFile, openKey, readKeyFile } from "./keys.ts";
-import { previousRoot } from "./keys-show-commands.ts";
 import { loadMetadata } from "./metadata-store.ts";
 import {
   addSignatures,
@@ -27,6 +27,7 @@ import {
   takeRoot,
 } from "./pending-root.ts";
 import { REPOSITORY_NAMES, type Repository } from "./repository.ts";
+import { rootBefore } from "./root-before.ts";
 
 export const keysSignCommand: FleetCommand = {
   usage: `usage: skerry keys sign [FILE] [--key KEYFILE] [options]
@@ -36,7 +37,7 @@ repository takes it, and signs again what it has to. Elsewhere than in the repos
 be carried on.
 
   --key KEYFILE          the key to sign with; default each root key in the folders of keys
-  --previous FILE        the root before it, where there is no repository folder: shows what changes
+  --previous FILE        the root before it, your own copy: shows what changes, where there is no repository folder
 ${REPOSITORY_USAGE}${KEY_USAGE}`,
   options: { key: { type: "string" }, previous: { type: "string" }, ...REPOSITORY_OPTIONS, ...KEY_OPTIONS },
   positionals: [],
@@ -81,18 +82,27 @@ async function signRoot(
   const { stdout } = call.io;
   const { name } = unsigned;
   const verifier = await createVerifier();
-  const previous = await previousRoot(call, unsigned.path, name, unsigned.root);
+  const own = call.text("key");
+  const ownFile = own === undefined ? undefined : await readKeyFile(own);
+  const before = await rootBefore(unsigned, {
+    named: call.text("previous"),
+    repository,
+    isRepositoryNamed: isRepositoryNamed(call),
+    ownKey: ownFile?.key,
+    verifier,
+  });
+  const { root: previous } = before;
   const pending = repository === undefined ? undefined : await samePending(repository, unsigned);
   const judge = ({ root }: RootOnFile): RootSignatures => judgeSignatures(root, previous, verifier);
-  const before = judge(unsigned);
+  const judged = judge(unsigned);
   // What is signed is shown first: whoever types a passphrase agrees to it.
-  stdout.write(`${describeRoot(name, unsigned.root, previous, before).join("\n")}\n`);
+  stdout.write(`${describeRoot(name, unsigned.root, before, judged).join("\n")}\n`);
   const allowed = new Set(
     [unsigned.root, ...(previous === undefined ? [] : [previous])].flatMap(
       (root) => root.metadata.roles.root.keyIds,
     ),
   );
-  const files = await keyFiles(call, repository, allowed, before);
+  const files = await keyFiles(ownFile, repository, allowed, judged);
   const passphrases = repository?.keyAccess?.passphrases ?? (await passphrasesOf(call));
   const signers: Signer[] = [];
   // One after the other: a person is asked one question at a time.
@@ -125,18 +135,16 @@ async function samePending(
 }
 
 async function keyFiles(
-  call: CommandCall,
+  own: KeyFile | undefined,
   repository: Repository | undefined,
   allowed: ReadonlySet<string>,
   { signedBy }: RootSignatures,
 ): Promise<readonly KeyFile[]> {
-  const named = call.text("key");
-  if (named !== undefined) {
-    const file = await readKeyFile(named);
-    if (allowed.has(file.key.keyId)) return [file];
+  if (own !== undefined) {
+    if (allowed.has(own.key.keyId)) return [own];
     throw new FleetError(
       "fleet/pending-root",
-      `${file.path} (${file.name}) is not among the root keys that may sign this`,
+      `${own.path} (${own.name}) is not among the root keys that may sign this; if the root before it lists the key, name that one's file with --previous`,
     );
   }
   if (repository === undefined) throw new FleetError("fleet/usage", "--key KEYFILE is missing");
