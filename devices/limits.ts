@@ -34,6 +34,9 @@ export const MAX_CODE_BYTES = 16 * 1024 * 1024;
 export const MAX_CONFIG_VALUES = 32;
 export const MAX_CONFIG_VALUE_LENGTH = 256;
 
+/** All that one module is told, by however many grants, in bytes of the JSON that its worker is handed. */
+export const MAX_CONFIG_BYTES = 16 * 1024;
+
 /** The most private files that a grant can give, in bytes. */
 export const MAX_STORAGE_BYTES = 1024 ** 4;
 

@@ -25,12 +25,13 @@
  *     config = { setpoint = "21" }    # what wasi:config tells it, whatever its manifest says
  */
 
-import type { Grant } from "./grants.ts";
+import { type Grant, matchesModule, mergedConfig } from "./grants.ts";
 import {
   DEFAULT_CODE_BYTES,
   DEFAULT_MEMORY_BYTES,
   MAX_BAUD,
   MAX_CODE_BYTES,
+  MAX_CONFIG_BYTES,
   MAX_CONFIG_VALUE_LENGTH,
   MAX_CONFIG_VALUES,
   MAX_GRANT_NAMES,
@@ -41,7 +42,7 @@ import {
   MIN_BAUD,
 } from "./limits.ts";
 import { listenRuleProblem, networkRuleProblem } from "./network-rules.ts";
-import { SIZE_UNITS_BYTES } from "./sizes.ts";
+import { formatSize, SIZE_UNITS_BYTES } from "./sizes.ts";
 import { isTable, type ReportProblem, TableReader } from "./table-reader.ts";
 import { subscribeFilterProblem, topicFilterProblem } from "./topic-filter.ts";
 
@@ -118,7 +119,26 @@ export function parseDevicePolicy(
 ): DevicePolicy {
   const sensors = namedEntries("sensor", tables.sensor, report, sensorConfig);
   const serialPorts = namedEntries("serial", tables.serial, report, serialConfig);
-  return { sensors, serialPorts, grants: grantList(tables.grant, report, tables) };
+  const grants = grantList(tables.grant, report, tables);
+  reportLargeConfig(grants, report);
+  return { sensors, serialPorts, grants };
+}
+
+/** What a module is told at its start has to fit into one message to its worker; several grants add up. */
+function reportLargeConfig(grants: readonly Grant[], report: ReportProblem): void {
+  for (const [index, grant] of grants.entries()) {
+    if (grant.config === undefined) continue;
+    // A pattern for many modules is fitted by the patterns that are as wide or wider, as a name is.
+    const others = grants.filter(({ module }) => matchesModule(module, grant.module));
+    const { config = {} } = mergedConfig(others.map((one) => one.config));
+    const sizeBytes = Buffer.byteLength(JSON.stringify(config));
+    if (sizeBytes <= MAX_CONFIG_BYTES) continue;
+    const size = `${formatSize(sizeBytes)} together with the other grants that fit it`;
+    report(
+      ["grant", index, "config"],
+      `${grant.module} is told ${size}, ${formatSize(MAX_CONFIG_BYTES)} are the most: shorten the values`,
+    );
+  }
 }
 
 function namedEntries<Config>(

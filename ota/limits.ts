@@ -114,9 +114,15 @@ export const MAX_STORAGE_REQUEST_BYTES = 1024 ** 4;
 export const MAX_ENVIRONMENT_VARIABLES = 64;
 export const MAX_ENVIRONMENT_VALUE_LENGTH = 1_024;
 
+/** All of them together, names included, in bytes of the JSON that a module's worker is handed. */
+export const MAX_ENVIRONMENT_BYTES = 32 * 1024;
+
 /** Values of a manifest's [config], and the length of one in UTF-16 units. */
 export const MAX_CONFIG_VALUES = 32;
 export const MAX_CONFIG_VALUE_LENGTH = 256;
+
+/** All of them together, in the same way. */
+export const MAX_CONFIG_BYTES = 16 * 1024;
 
 /** Time between two calls of a reactor, in milliseconds. */
 export const MIN_REACTOR_INTERVAL_MS = 10;

@@ -5,8 +5,10 @@
 
 import { OtaError } from "./errors.ts";
 import {
+  MAX_CONFIG_BYTES,
   MAX_CONFIG_VALUE_LENGTH,
   MAX_CONFIG_VALUES,
+  MAX_ENVIRONMENT_BYTES,
   MAX_ENVIRONMENT_VALUE_LENGTH,
   MAX_ENVIRONMENT_VARIABLES,
   MAX_HARDWARE_NAMES,
@@ -22,6 +24,7 @@ import {
 import { isModuleName, isVersion } from "./names.ts";
 import { parseToml, type TomlProblem } from "./toml.ts";
 import { readTable, type TableReader } from "./toml-reader.ts";
+import { formatSize } from "./units.ts";
 
 /** `command` runs its `run` until it returns; `reactor` is called at an interval and sleeps in between. */
 type World = "command" | "reactor";
@@ -206,13 +209,26 @@ function readEnvironment(env: TableReader): Record<string, string> {
       `is one of ${names.length} variables; at most ${MAX_ENVIRONMENT_VARIABLES} are allowed`,
     );
   }
-  return Object.fromEntries(
+  const variables: Record<string, string> = Object.fromEntries(
     names.map((name) => {
       if (!ENVIRONMENT_NAME.test(name)) {
         throw env.wrongValue(name, "is no name for an environment variable");
       }
       return [name, env.string(name, { maxLength: MAX_ENVIRONMENT_VALUE_LENGTH })];
     }),
+  );
+  requireSize(env, variables, MAX_ENVIRONMENT_BYTES);
+  return variables;
+}
+
+/** What a module is told at its start has to fit into one message to its worker. */
+function requireSize(table: TableReader, values: Readonly<Record<string, string>>, maxBytes: number): void {
+  const sizeBytes = Buffer.byteLength(JSON.stringify(values));
+  const [first] = Object.keys(values);
+  if (first === undefined || sizeBytes <= maxBytes) return;
+  throw table.wrongValue(
+    first,
+    `is one of values that take ${formatSize(sizeBytes)} together; ${formatSize(maxBytes)} are the most: shorten them, or put what does not change into the component`,
   );
 }
 
@@ -230,7 +246,9 @@ function readConfig(config: TableReader): Pick<ModuleRequest, "config"> {
     if (!CONFIG_KEY.test(key)) throw config.wrongValue(key, "must be 1 to 64 letters, digits, _, . and -");
     return [key, config.string(key, { maxLength: MAX_CONFIG_VALUE_LENGTH })];
   });
-  return { config: Object.fromEntries(entries) };
+  const values: Record<string, string> = Object.fromEntries(entries);
+  requireSize(config, values, MAX_CONFIG_BYTES);
+  return { config: values };
 }
 
 function readInterval(root: TableReader, world: World): number | undefined {

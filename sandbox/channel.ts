@@ -12,7 +12,7 @@
  */
 
 import { type LimitCode, SandboxError } from "./errors.ts";
-import { MAX_FRAME_BYTES } from "./limits.ts";
+import { MAX_FRAME_BYTES, MAX_START_BYTES } from "./limits.ts";
 import type { LogLevel, ModuleEnd, ModuleFolder, ModuleGrants, Stdio, World } from "./module-spec.ts";
 import type { NetworkCall, NetworkReply } from "./network/protocol.ts";
 
@@ -110,15 +110,16 @@ export interface Frame<Head> {
 const LENGTH_BYTES = 4;
 const NO_PAYLOAD = new Uint8Array(0);
 
-/** One message as bytes. `SandboxError` `sandbox/channel-violation` when they exceed `MAX_FRAME_BYTES`. */
+/** One message as bytes. `SandboxError` `sandbox/channel-violation` when they exceed `MAX_FRAME_BYTES`, at the start `MAX_START_BYTES`. */
 export function encodeFrame(
   head: WorkerMessage | AgentMessage | HostReply,
   payload: Uint8Array = NO_PAYLOAD,
 ): Uint8Array {
   const text = Buffer.from(JSON.stringify(head));
   const sizeBytes = LENGTH_BYTES + text.byteLength + payload.byteLength;
-  if (sizeBytes > MAX_FRAME_BYTES) {
-    throw violation(`a message of ${sizeBytes} bytes; ${MAX_FRAME_BYTES} are the most`);
+  const maxBytes = "kind" in head && head.kind === "start" ? MAX_START_BYTES : MAX_FRAME_BYTES;
+  if (sizeBytes > maxBytes) {
+    throw violation(`a message of ${sizeBytes} bytes; ${maxBytes} are the most`);
   }
   const frame = new Uint8Array(sizeBytes);
   new DataView(frame.buffer).setUint32(0, text.byteLength, true);
@@ -128,12 +129,8 @@ export function encodeFrame(
 }
 
 /** Takes a frame apart; what the head says is for the caller to check. `SandboxError` `sandbox/channel-violation`. */
-export function decodeFrame(frame: unknown): Frame<unknown> {
-  if (
-    !(frame instanceof Uint8Array) ||
-    frame.byteLength < LENGTH_BYTES ||
-    frame.byteLength > MAX_FRAME_BYTES
-  ) {
+export function decodeFrame(frame: unknown, maxBytes = MAX_FRAME_BYTES): Frame<unknown> {
+  if (!(frame instanceof Uint8Array) || frame.byteLength < LENGTH_BYTES || frame.byteLength > maxBytes) {
     throw violation("something that is no frame");
   }
   const headBytes = new DataView(frame.buffer, frame.byteOffset).getUint32(0, true);

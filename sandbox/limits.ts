@@ -140,6 +140,9 @@ export const MAX_DEVICE_NAME_LENGTH = 128;
 /** A frame of the channel, in bytes, in either direction. */
 export const MAX_FRAME_BYTES = 64 * 1024;
 
+/** The one that tells a worker what to run, in bytes: variables, values for wasi:config, rules of the network, arguments. */
+export const MAX_START_BYTES = 128 * 1024;
+
 /** A reply to a blocking call, in bytes: a serial read and what describes it. */
 export const MAX_REPLY_BYTES = 8 * 1024;
 

@@ -15,6 +15,7 @@ import {
 } from "./channel.ts";
 import { WorkerControl } from "./control-block.ts";
 import { LimitReports } from "./limit-reports.ts";
+import { MAX_START_BYTES } from "./limits.ts";
 import type { ModuleEnd } from "./module-spec.ts";
 import { monotonicMs } from "./monotonic-time.ts";
 
@@ -114,6 +115,6 @@ export class ModuleSession {
 
 /** A message of the agent; trusted as `ModuleSession.call` trusts the reply. */
 export function parseAgentMessage(frame: unknown): Frame<AgentMessage> {
-  const { head, payload } = decodeFrame(frame);
+  const { head, payload } = decodeFrame(frame, MAX_START_BYTES);
   return { head: head as AgentMessage, payload };
 }

@@ -166,6 +166,18 @@ const mistakes: readonly (readonly [what: string, toml: string, problem: RegExp]
     /^grant\.0\.config: must be a table of at most 32 texts/,
   ],
   [
+    "values for wasi:config that are too long together, all that one module is told",
+    Array.from(
+      { length: 3 },
+      (_, grant) =>
+        `[[grant]]\nmodule = "${["*/*", "acme/*", "acme/thermo"][grant]}"\nconfig = { ${Array.from(
+          { length: 30 },
+          (_, n) => `name${grant}_${n} = "${"x".repeat(200)}"`,
+        ).join(", ")} }`,
+    ).join("\n"),
+    /^grant\.2\.config: .*acme\/thermo is told [\d.]+KiB together with the other grants .*, 16KiB are the most/,
+  ],
+  [
     "a grant of topics that nobody is told",
     '[[grant]]\nmodule = "acme/*"\nsubscribe = ["command/#"]',
     /^grant\.0\.subscribe(\.0)?: .*must begin with message\/ or telemetry\//,

@@ -75,6 +75,18 @@ for (const [what, text, code, message] of [
     "manifest/malformed",
     "module.toml:5: ",
   ],
+  [
+    "variables that are too long together",
+    `${MINIMAL}[env]\n${Array.from({ length: 40 }, (_, n) => `NAME${n} = "${"x".repeat(1_000)}"`).join("\n")}\n`,
+    "manifest/malformed",
+    'module.toml:5: "NAME0" in [env] is one of values that take',
+  ],
+  [
+    "values for wasi:config that are too long together, as they are handed over",
+    `${MINIMAL}[config]\n${Array.from({ length: 32 }, (_, n) => `name${n} = "${"\\u0001".repeat(200)}"`).join("\n")}\n`,
+    "manifest/malformed",
+    'module.toml:5: "name0" in [config] is one of values that take',
+  ],
   ["an unknown key", `${MINIMAL}colour = 1\n`, "manifest/unknown-key", 'module.toml:4: unknown key "colour"'],
   [
     "a mistyped key of [request]",

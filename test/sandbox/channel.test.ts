@@ -1,10 +1,18 @@
 /** The channel's frames, and what the agent's side refuses to read from a worker. */
 
 import test from "ava";
-import { decodeFrame, encodeFrame } from "../../sandbox/channel.ts";
+import { MAX_CONFIG_BYTES as POLICY_CONFIG_BYTES } from "../../devices/limits.ts";
+import {
+  MAX_CONFIG_BYTES,
+  MAX_ENVIRONMENT_BYTES,
+  MAX_PATH_LENGTH,
+  MAX_REQUESTED_NAMES,
+} from "../../ota/limits.ts";
+import { decodeFrame, encodeFrame, type WorkerStart } from "../../sandbox/channel.ts";
 import { AgentControl, createControlMemory, WorkerControl } from "../../sandbox/control-block.ts";
 import { SandboxError } from "../../sandbox/errors.ts";
 import { MAX_FRAME_BYTES, MAX_LOG_LINE_LENGTH, MAX_REPORT_LENGTH } from "../../sandbox/limits.ts";
+import { parseAgentMessage } from "../../sandbox/module-session.ts";
 import { parseWorkerMessage } from "../../sandbox/parse-worker-message.ts";
 
 /** A frame with any head, as a worker that keeps to no rules might send it. */
@@ -58,6 +66,43 @@ for (const [what, frame] of Object.entries(noFrames)) {
     t.throws(() => parseWorkerMessage(frame), violation);
   });
 }
+
+test("what a manifest and a policy may say at most fits into the message that starts a module", (t) => {
+  const texts = (count: number, text: string) => Array.from({ length: count }, () => text);
+  const name = texts(32, "s".repeat(64));
+  const host = { kind: "name", name: "h".repeat(MAX_PATH_LENGTH) } as const;
+  const rules = Array.from({ length: MAX_REQUESTED_NAMES }, () => ({
+    ...{ host, firstPort: 65_535, lastPort: 65_535 },
+    protocol: "tcp" as const,
+  }));
+  const start: WorkerStart = {
+    name: `${"n".repeat(32)}/${"n".repeat(32)}`,
+    componentPath: "c".repeat(4095),
+    world: "reactor",
+    env: { NAME: "x".repeat(MAX_ENVIRONMENT_BYTES) },
+    args: [],
+    folders: [
+      { hostPath: "d".repeat(4095), guestPath: "/data", quota: { maxBytes: 2 ** 40, maxEntries: 1024 } },
+    ],
+    stdio: "log",
+    grants: {
+      ...{ sensors: name, serial: name, storageBytes: 2 ** 40 },
+      publish: texts(MAX_REQUESTED_NAMES, "\u20ac".repeat(MAX_PATH_LENGTH)),
+      config: { manifest: "x".repeat(MAX_CONFIG_BYTES), policy: "x".repeat(POLICY_CONFIG_BYTES) },
+      network: { connect: rules, listen: rules },
+    },
+    ...{
+      memoryBytes: 2 ** 40,
+      logLinesPerSecond: 20,
+      logBytesPerSecond: 8192,
+      writtenBytesPerSecond: 32_768,
+    },
+  };
+  const frame = encodeFrame({ kind: "start", start });
+  t.true(frame.byteLength > MAX_FRAME_BYTES);
+  t.deepEqual(parseAgentMessage(frame).head, { kind: "start", start });
+  t.throws(() => decodeFrame(frame), violation, "no other message may be as long");
+});
 
 const wrongMessages: Readonly<Record<string, unknown>> = {
   null: null,
