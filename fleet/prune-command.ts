@@ -24,7 +24,8 @@ export const pruneCommand: FleetCommand = {
   usage: `usage: skerry prune [MODULE@VERSION ...] [--keep N] [options]
 
 Withdraws what no device needs: unpublishes the releases that are named, and clears the chunks of unpublished releases from the broker.
-A release stays that is assigned or pinned to anybody, that a device has or should have, or that is the newest of its module.
+A release stays that is assigned or pinned to anybody, or that a device has or should have. A bad release that is not may be withdrawn by its name,
+the newest of its module as well.
 
   --keep N               unpublishes all but the N newest releases of each module
   --files                removes the folders of unpublished releases as well

@@ -4,8 +4,8 @@
  * Rules:
  * - A release stays that the director assigns to anybody (a pin, or any share of a group), or that a device has as running, committed,
  *   staged, on trial or desired: it fetches it again when its flash forgets it.
- * - The newest release of a module stays: release counters go on from it.
- * - Of the others those go that are named, and with `keep` those beyond that many newest of their module.
+ * - Of the others those go that are named, the newest of a module as well: a release that turned out bad. With `keep` those go beyond that many newest
+ *   of their module.
  * Example: 1.0.0 to 1.4.0 are published, 1.4.0 is assigned to 25 percent and 1.3.0 to all, one device still runs 1.1.0: `keep` 2 lets 1.0.0
  * and 1.2.0 go.
  */
@@ -47,8 +47,6 @@ export function planPrune(
   reasons: ReadonlyMap<string, string>,
   { named, keep }: PruneWish,
 ): PrunePlan {
-  const reasonOf = (release: ListedRelease, rank: number): string | undefined =>
-    reasons.get(nameOf(release)) ?? (rank === 0 ? "it is the newest of its module" : undefined);
   const known = new Set(listed.map(nameOf));
   for (const name of named) {
     if (!known.has(name)) {
@@ -61,7 +59,7 @@ export function planPrune(
     for (const [rank, release] of releases.entries()) {
       const isNamed = named.includes(nameOf(release));
       if (!isNamed && (keep === undefined || rank < keep)) continue;
-      const reason = reasonOf(release, rank);
+      const reason = reasons.get(nameOf(release));
       if (reason === undefined) unpublish.push(release);
       else if (isNamed) {
         throw new FleetError("fleet/release-needed", `${nameOf(release)} has to stay: ${reason}`);

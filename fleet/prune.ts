@@ -11,10 +11,8 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { parseAssignments } from "../ota/assignment.ts";
 import { OtaError } from "../ota/errors.ts";
-import type { TargetInfo } from "../ota/metadata.ts";
-import { isModuleName, isVersion, parseTargetPath } from "../ota/names.ts";
+import { isModuleName, isVersion } from "../ota/names.ts";
 import { type BrokerAddress, type BrokerConnection, connectBroker } from "./broker.ts";
-import { TOP_LEVEL } from "./delegations.ts";
 import { readDevices } from "./devices.ts";
 import { FleetError } from "./errors.ts";
 import { componentPathOf, releaseCounter } from "./fetch-size.ts";
@@ -29,6 +27,7 @@ import { readRetained } from "./retained.ts";
 import { planSync } from "./sync-plan.ts";
 import { syncRepository } from "./synchronize.ts";
 import { FleetTopics } from "./topics.ts";
+import { withoutReleases } from "./withdrawn-releases.ts";
 import { writeRoles } from "./write-metadata.ts";
 
 export interface PruneOptions extends PruneWish {
@@ -69,7 +68,7 @@ async function prune(
   const gone = new Set(plan.unpublish.map(nameOf));
   if (!options.dryRun && gone.size > 0) {
     const signing = { repository, nowMs: options.nowMs ?? Date.now() };
-    await writeRoles(signing, image, { contents: contentsWithout(image, gone) });
+    await writeRoles(signing, image, withoutReleases(image, gone));
     await syncRepository(repository, address, { withBlobs: false });
   }
   const orphans = await orphanedReleases(repository, gone);
@@ -117,24 +116,6 @@ function listedReleases(image: StoredMetadata): readonly ListedRelease[] {
       ? []
       : [{ module: path.module, version: path.version, release: releaseCounter(target) }];
   });
-}
-
-/** The targets of every role that lists something of these releases, without it. */
-function contentsWithout(
-  { targets, delegated }: StoredMetadata,
-  releases: ReadonlySet<string>,
-): ReadonlyMap<string, readonly TargetInfo[]> {
-  const stays = ({ path }: TargetInfo): boolean => {
-    const release = parseTargetPath(path);
-    return release === undefined || !releases.has(nameOf(release));
-  };
-  const roles = [[TOP_LEVEL, targets] as const, ...delegated];
-  return new Map(
-    roles
-      .map(([role, { metadata }]) => [role, [...metadata.targets.values()]] as const)
-      .filter(([, listed]) => !listed.every(stays))
-      .map(([role, listed]) => [role, listed.filter(stays)]),
-  );
 }
 
 interface Release {

@@ -23,6 +23,7 @@ import { withRepositoryLock } from "./lock.ts";
 import { isConsistent, listedTargetsOf, loadMetadata, type StoredMetadata } from "./metadata-store.ts";
 import { exists, type Repository, releaseFolder } from "./repository.ts";
 import { type StagedRelease, stageRelease } from "./stage-release.ts";
+import { withdrawnCounter } from "./withdrawn-releases.ts";
 import { signAgain, writeRoles } from "./write-metadata.ts";
 
 export interface PublishOptions {
@@ -187,7 +188,7 @@ function refuseOtherBytes(
 }
 
 /**
- * The module's next release counter. Goes on from former roles' releases as well: a counter that started again would be refused by devices that
+ * The module's next release counter. Goes on from former roles' and withdrawn releases as well: a counter that started again would be refused by devices that
  * know a higher one. But a role may list whatever it likes of modules that are not its own, and must not use their counters up with it.
  * Throws FleetError "fleet/repository-damaged" where no counter is left.
  */
@@ -203,10 +204,12 @@ function nextRelease(stored: StoredMetadata, module: string): number {
         "Bring the file in image/ that lists it back from git or the backup, and rotate the key that signed it",
     );
   }
-  const hidden = [stored.targets, ...stored.delegated.values()]
+  const files = [stored.targets, ...stored.delegated.values()];
+  const hidden = files
     .flatMap(({ metadata }) => [...metadata.targets.values()])
     .filter(isOfModule)
     .map(releaseCounter)
+    .concat(files.map((file) => withdrawnCounter(file, module)))
     .filter((counter) => counter <= newestCounter + MAX_HIDDEN_RELEASES);
   return 1 + Math.max(newestCounter, ...hidden);
 }

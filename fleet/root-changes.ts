@@ -172,7 +172,7 @@ function refuseTooFewKeys(role: RoleName, count: number, threshold: number): voi
   );
 }
 
-function skerryMember(signed: JsonObject): JsonObject {
+export function skerryMember(signed: JsonObject): JsonObject {
   const { skerry } = signed;
   return isJsonObject(skerry) ? skerry : {};
 }

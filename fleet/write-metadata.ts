@@ -16,6 +16,7 @@ import { newestRoot, type StartedMetadata, type StoredMetadata } from "./metadat
 import { type OnlineRole, rootFile } from "./repository.ts";
 import { keyNamesMember, keyNamesOf } from "./root-changes.ts";
 import { type Signatory, type Signing, SigningBatch } from "./signing.ts";
+import { type ReleaseCounters, withWithdrawn } from "./withdrawn-releases.ts";
 
 /** What a change of the targets roles says; roles that it does not name stay as they are. */
 export interface TargetsChange {
@@ -24,6 +25,8 @@ export interface TargetsChange {
   readonly delegations?: DelegationsJson;
   /** Of the delegated roles' keys. */
   readonly keyNames?: KeyNames;
+  /** By role, what its file is to remember of releases that it lists no more. */
+  readonly withdrawn?: ReadonlyMap<string, ReleaseCounters>;
 }
 
 /** Signs and writes new top-level targets, then the snapshot and timestamp that name them. */
@@ -169,7 +172,8 @@ async function signTargets(
     if (signatory === undefined)
       throw new FleetError("fleet/unknown-role", `no role ${role} is delegated to`);
     const sorted = sortedByPath(targets);
-    const build = (fields: CommonFields) => targetsJson({ ...fields, targets: sorted });
+    const build = (fields: CommonFields) =>
+      targetsJson({ ...withWithdrawn(fields, change.withdrawn?.get(role)), targets: sorted });
     delegated.set(role, await batch.delegated(role, signatory, delegated.get(role), build));
   }
   return { ...stored, targets: topLevel, delegated };
@@ -178,7 +182,7 @@ async function signTargets(
 async function signTopLevel(
   batch: SigningBatch,
   stored: StartedMetadata,
-  { contents, delegations, keyNames }: TargetsChange,
+  { contents, delegations, keyNames, withdrawn }: TargetsChange,
 ): Promise<ParsedFile<Targets>> {
   const { targets: before } = stored;
   const content = contents?.get(TOP_LEVEL);
@@ -189,13 +193,16 @@ async function signTopLevel(
   const ownKeys = signatory.keys.keyIds.flatMap((keyId) => keys.get(keyId) ?? []);
   const next = withBinKeys(delegations ?? delegationsJsonOf(before?.signedJson), signatory.keys, ownKeys);
   const names = keyNames ?? (before === undefined ? new Map() : keyNamesOf(before));
-  return batch.topLevel("targets", signatory, before, (fields) => ({
-    ...targetsJson({ ...fields, targets: sorted }),
-    // Once there are delegations the member stays, empty at last: `base` brings the former ones.
-    ...(next.roles.length === 0 && before?.metadata.delegations === undefined
-      ? {}
-      : { delegations: { ...next }, ...keyNamesMember(fields.base, names) }),
-  }));
+  return batch.topLevel("targets", signatory, before, (common) => {
+    const fields = withWithdrawn(common, withdrawn?.get(TOP_LEVEL));
+    return {
+      ...targetsJson({ ...fields, targets: sorted }),
+      // Once there are delegations the member stays, empty at last: `base` brings the former ones.
+      ...(next.roles.length === 0 && before?.metadata.delegations === undefined
+        ? {}
+        : { delegations: { ...next }, ...keyNamesMember(fields.base, names) }),
+    };
+  });
 }
 
 /** Bins that are new, or that the top-level targets have other keys for. */

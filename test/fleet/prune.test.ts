@@ -6,6 +6,7 @@ import test, { type ExecutionContext } from "ava";
 import fc from "fast-check";
 import { assignRelease } from "../../fleet/assign.ts";
 import { connectBroker } from "../../fleet/broker.ts";
+import { spreadOverBins } from "../../fleet/delegate.ts";
 import { FleetError, type FleetErrorCode } from "../../fleet/errors.ts";
 import { listedTargetsOf, loadMetadata } from "../../fleet/metadata-store.ts";
 import { type PruneReport, pruneRepository } from "../../fleet/prune.ts";
@@ -51,7 +52,7 @@ test("the newest is by the release counter, not by the version's number", (t) =>
   t.deepEqual(unpublished(plan), ["2.0.0"]);
 });
 
-test("a named release goes, unless it is needed, the newest, or not there", (t) => {
+test("a named release goes, the newest as well, unless it is needed or not there", (t) => {
   const wish = (version: string) => ({ named: [`${MODULE}@${version}`], keep: undefined });
   t.deepEqual(unpublished(planPrune(listed(...VERSIONS), new Map(), wish("1.1.0"))), ["1.1.0"]);
   const reasons = new Map([[`${MODULE}@1.1.0`, "it is assigned"]]);
@@ -60,7 +61,7 @@ test("a named release goes, unless it is needed, the newest, or not there", (t) 
     code("fleet/release-needed"),
   );
   t.regex(assigned?.message ?? "", /acme\/thermo@1\.1\.0 has to stay: it is assigned/);
-  t.throws(() => planPrune(listed(...VERSIONS), new Map(), wish("1.3.0")), code("fleet/release-needed"));
+  t.deepEqual(unpublished(planPrune(listed(...VERSIONS), new Map(), wish("1.3.0"))), ["1.3.0"]);
   t.throws(() => planPrune(listed(...VERSIONS), new Map(), wish("9.0.0")), code("fleet/unknown-release"));
 });
 
@@ -246,6 +247,39 @@ test("the counter goes on after the releases before it are gone", async (t) => {
   await prune(setting, { keep: 1, files: true });
   const { release } = await publish(setting.repository, { version: "1.4.0" });
   t.is(release, VERSIONS.length + 1);
+});
+
+test("a bad release that nobody is to run is withdrawn although it is the newest, the others stay, and its counter is not used again", async (t) => {
+  const setting = await published(t);
+  if (setting === undefined) return;
+  const { repository } = setting;
+  const bad = [`${MODULE}@1.3.0`];
+  await t.throwsAsync(prune(setting, { named: bad }), code("fleet/release-needed"));
+  t.deepEqual(await publishedVersions(setting), VERSIONS);
+  await assignRelease(repository, { module: MODULE, version: "1.2.0", audience: EVERYBODY });
+  const report = await prune(setting, { named: bad, files: true });
+  t.deepEqual(unpublished(report), ["1.3.0"]);
+  t.true(report.blobs > 0);
+  t.deepEqual(await publishedVersions(setting), ["1.0.0", "1.1.0", "1.2.0"]);
+  t.deepEqual(await folders(setting), ["1.0.0", "1.1.0", "1.2.0"]);
+  await assertExact(t, setting);
+  t.is((await publish(repository, { version: "1.4.0" })).release, VERSIONS.length + 1);
+});
+
+test("a module's only release is withdrawn from the role that lists it, and counters go on in another", async (t) => {
+  const setting = await published(t);
+  if (setting === undefined) return;
+  const { repository } = setting;
+  const { release } = await publish(repository, { module: "acme/meter", version: "1.0.0" });
+  t.is(release, 1);
+  await prune(setting, { named: ["acme/meter@1.0.0"] });
+  await refreshRepository(repository, { force: true });
+  await spreadOverBins(repository, 4);
+  t.is((await publish(repository, { module: "acme/meter", version: "1.0.1" })).release, 2);
+  await prune(setting, { named: ["acme/meter@1.0.1"] });
+  t.is((await publish(repository, { module: "acme/meter", version: "1.0.2" })).release, 3);
+  await syncRepository(repository, setting.address);
+  await assertExact(t, setting);
 });
 
 test("what a prune that was cut off left on the broker goes with the next", async (t) => {
