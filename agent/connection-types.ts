@@ -17,6 +17,8 @@ export interface TlsMaterial {
 export interface IncomingMessage {
   readonly topic: string;
   readonly payload: Buffer;
+  /** The broker had kept it: it comes because of a subscription, and was sent at some time before (MQTT 5 §3.3.1.3). */
+  readonly isRetained: boolean;
   /** MQTT 5's request and response (§4.10). */
   readonly responseTopic: string | undefined;
   readonly correlationData: Buffer | undefined;

@@ -241,8 +241,11 @@ class MqttLink implements Link {
     }
   }
 
-  async #dispatch({ topic, payload, responseTopic, correlationData }: IncomingMessage): Promise<void> {
+  async #dispatch(message: IncomingMessage): Promise<void> {
+    const { topic, payload, responseTopic, correlationData } = message;
     const meaning = this.topics.parse(topic);
+    // Once is enough: with each connection the link subscribes again, and whatever a broker keeps comes again.
+    if (message.isRetained && (meaning?.kind === "command" || meaning?.kind === "message")) return;
     switch (meaning?.kind) {
       case "metadata":
         // A copy: it is kept, and the payload is a window on a larger buffer of the socket's.

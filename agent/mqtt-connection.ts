@@ -249,6 +249,7 @@ function incoming(packet: IPublishPacket): IncomingMessage {
   return {
     topic: packet.topic,
     payload: typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload,
+    isRetained: packet.retain,
     responseTopic,
     correlationData: fits ? correlationData : undefined,
   };
