@@ -168,6 +168,9 @@ export const RUN_HEAP_MIB = 256;
 /** From the end of its time to the end of its worker, in milliseconds. */
 export const RUN_STOP_GRACE_MS = 500;
 
+/** Arguments of a module that is run by hand, all together, in bytes of the JSON that its worker is handed. */
+export const RUN_MAX_ARGUMENT_BYTES = 32 * 1024;
+
 /**
  * What of a component is held in memory to check it, in bytes: all but its custom sections. Checking takes a few times as much. It is
  * never more than the module's granted code, its memory (which its data has to fit in) and the slack for types, imports and names.

@@ -1,13 +1,18 @@
 /** The options of `skerry module run`, narrowed. No effects. */
 import { parseArgs } from "node:util";
 import { listenRuleProblem, networkRuleProblem } from "../devices/network-rules.ts";
-import { DURATION_SYNTAX, parseDuration, parseSize, SIZE_SYNTAX } from "../ota/units.ts";
+import { MAX_CONFIG_BYTES, MAX_CONFIG_VALUE_LENGTH, MAX_ENVIRONMENT_BYTES } from "../ota/limits.ts";
+import { isConfigKey } from "../ota/names.ts";
+import { DURATION_SYNTAX, formatSize, parseDuration, parseSize, SIZE_SYNTAX } from "../ota/units.ts";
 import { messageOf } from "./errors.ts";
+import { RUN_MAX_ARGUMENT_BYTES } from "./limits.ts";
 
 export interface ModuleRunOptions {
   readonly componentPath: string;
   readonly folders: readonly { readonly hostPath: string; readonly guestPath: string }[];
   readonly env: Readonly<Record<string, string>>;
+  /** For wasi:config, in the place of the manifest's and the policy's values. */
+  readonly config: Readonly<Record<string, string>>;
   readonly policyPath: string | undefined;
   readonly manifestPath: string | undefined;
   /** Rules of what the module may connect to, and where it may be reached. */
@@ -29,6 +34,7 @@ export type ParsedRunOptions =
 const OPTIONS = {
   dir: { type: "string", multiple: true, default: [] },
   env: { type: "string", multiple: true, default: [] },
+  config: { type: "string", multiple: true, default: [] },
   policy: { type: "string" },
   manifest: { type: "string" },
   "allow-net": { type: "string", multiple: true, default: [] },
@@ -58,7 +64,12 @@ export function parseModuleRunOptions(argv: readonly string[]): ParsedRunOptions
       options: {
         componentPath,
         folders: values.dir.map(parseFolder),
-        env: Object.fromEntries(values.env.map(parseVariable)),
+        env: checkedSize("--env", Object.fromEntries(values.env.map(parseVariable)), MAX_ENVIRONMENT_BYTES),
+        config: checkedSize(
+          "--config",
+          Object.fromEntries(values.config.map(parseConfigValue)),
+          MAX_CONFIG_BYTES,
+        ),
         policyPath: values.policy,
         manifestPath: values.manifest,
         network: checkedRules("--allow-net", values["allow-net"], networkRuleProblem),
@@ -66,7 +77,7 @@ export function parseModuleRunOptions(argv: readonly string[]): ParsedRunOptions
         memoryBytes: parseQuantity("--memory", values.memory, parseSize, SIZE_SYNTAX),
         timeoutMs: parseQuantity("--timeout", values.timeout, parseDuration, DURATION_SYNTAX),
         messages: values.message.map(parseMessage),
-        args: end < 0 ? [] : argv.slice(end + 1),
+        args: checkedSize("arguments", end < 0 ? [] : argv.slice(end + 1), RUN_MAX_ARGUMENT_BYTES),
       },
     };
   } catch (error) {
@@ -100,6 +111,26 @@ function parseVariable(text: string): [string, string] {
   const split = text.indexOf("=");
   if (split <= 0) throw new WrongOption(`--env ${text}: must be NAME=VALUE`);
   return [text.slice(0, split), text.slice(split + 1)];
+}
+
+/** As a manifest's [config] has them. */
+function parseConfigValue(text: string): [string, string] {
+  const split = text.indexOf("=");
+  const [name, value] = [text.slice(0, Math.max(0, split)), text.slice(split + 1)];
+  if (!isConfigKey(name) || value.length > MAX_CONFIG_VALUE_LENGTH) {
+    throw new WrongOption(
+      `--config ${text}: must be NAME=VALUE, with a NAME of 1 to 64 letters, digits, _, . and -, and a VALUE of at most ${MAX_CONFIG_VALUE_LENGTH} characters`,
+    );
+  }
+  return [name, value];
+}
+
+/** What a module is told at its start has to fit into one message to its worker. */
+function checkedSize<Values extends object>(option: string, values: Values, maxBytes: number): Values {
+  const sizeBytes = Buffer.byteLength(JSON.stringify(values));
+  if (sizeBytes <= maxBytes) return values;
+  const size = `${formatSize(sizeBytes)} together, ${formatSize(maxBytes)} are the most`;
+  throw new WrongOption(`${option}: ${size}: give the module a file with --dir, or its standard input`);
 }
 
 function parseMessage(text: string): { topic: string; payload: string } {

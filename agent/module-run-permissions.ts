@@ -88,8 +88,9 @@ function grantedToAll(grants: readonly Grant[]): ModuleGrants {
   };
 }
 
-/** Adds what the command line allows. */
-function withOptions(grants: ModuleGrants, { network, listen }: ModuleRunOptions): ModuleGrants {
+/** Adds what the command line allows and tells. */
+function withOptions(given: ModuleGrants, { network, listen, config }: ModuleRunOptions): ModuleGrants {
+  const grants = { ...given, ...mergedConfig([given.config, config]) };
   if (network.length + listen.length === 0) return grants;
   const { connect = [], listen: listening = [] } = grants.network ?? {};
   return {

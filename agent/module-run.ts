@@ -24,6 +24,8 @@ const USAGE = `usage: skerry module run <component.wasm> [options] [-- ARGUMENTS
 
   --dir HOST::GUEST     let the module use a folder, which it finds as GUEST (may be repeated)
   --env NAME=VALUE      set one of the module's environment variables (may be repeated)
+  --config NAME=VALUE   tell the module something by wasi:config, in place of what its manifest and the policy say
+                        (may be repeated)
   --allow-net RULE      let the module connect to HOST:PORT, such as api.example.org:443, "*.example.org:443",
                         10.0.0.0/8:502, "[::1]:*", 10.0.0.5:5683/udp (may be repeated)
   --allow-listen RULE   let it be reached at ADDRESS:PORT, such as "*:8080", 127.0.0.1:5683/udp (may be repeated)

@@ -21,7 +21,7 @@ import {
   MIN_HEALTH_WINDOW_MS,
   MIN_REACTOR_INTERVAL_MS,
 } from "./limits.ts";
-import { isModuleName, isVersion } from "./names.ts";
+import { isConfigKey, isModuleName, isVersion } from "./names.ts";
 import { parseToml, type TomlProblem } from "./toml.ts";
 import { readTable, type TableReader } from "./toml-reader.ts";
 import { formatSize } from "./units.ts";
@@ -80,7 +80,6 @@ const SUBSCRIBE_FILTER = /^(?:message|telemetry)(?:\/(?:[A-Za-z0-9_.-]+|\+(?=\/|
 /** Its form only: the device's policy says whether it makes sense. */
 const NETWORK_RULE =
   /^(?:\*|(?:\*\.)?[A-Za-z0-9_.-]+(?:\/\d{1,2})?|\[[0-9A-Fa-f:.]+(?:\/\d{1,3})?\]):(?:\*|\d{1,5}(?:-\d{1,5})?)(?:\/(?:tcp|udp))?$/;
-const CONFIG_KEY = /^[A-Za-z0-9_.-]{1,64}$/;
 const ENVIRONMENT_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
 
 /**
@@ -243,7 +242,7 @@ function readConfig(config: TableReader): Pick<ModuleRequest, "config"> {
     );
   }
   const entries = keys.map((key) => {
-    if (!CONFIG_KEY.test(key)) throw config.wrongValue(key, "must be 1 to 64 letters, digits, _, . and -");
+    if (!isConfigKey(key)) throw config.wrongValue(key, "must be 1 to 64 letters, digits, _, . and -");
     return [key, config.string(key, { maxLength: MAX_CONFIG_VALUE_LENGTH })];
   });
   const values: Record<string, string> = Object.fromEntries(entries);

@@ -6,6 +6,7 @@
 
 const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 const MODULE = /^[a-z0-9][a-z0-9-]{0,31}\/[a-z0-9][a-z0-9-]{0,31}$/;
+const CONFIG_KEY = /^[A-Za-z0-9_.-]{1,64}$/;
 const SHA256 = /^[0-9a-f]{64}$/;
 
 /** Semantic Versioning 2.0.0 without build metadata: two builds of one version would be two versions with one order. */
@@ -46,6 +47,11 @@ export function isDelegatedRole(text: string): boolean {
 /** Whether the text names a module, as `publisher/name`. */
 export function isModuleName(text: string): boolean {
   return MODULE.test(text);
+}
+
+/** The name of one of a module's own settings, in its [config]. */
+export function isConfigKey(text: string): boolean {
+  return CONFIG_KEY.test(text);
 }
 
 /** Whether the text is a module's version. */

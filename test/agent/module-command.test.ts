@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
+import { configCommandText } from "../support/config-module.ts";
 import { commandText, componentFile, reactorText } from "../support/modules.ts";
 import { skerry } from "../support/skerry-command.ts";
 
@@ -168,10 +169,32 @@ test("run: with a manifest the policy decides as on a device", async (t) => {
   t.regex(stderr, /acme\/thermo asks for to publish on "telemetry\/#"/);
 });
 
+test("run: --config goes before the policy's values, and those before the manifest's", async (t) => {
+  const setpoint = async (...options: string[]) => {
+    const component = await componentFile(configCommandText(""));
+    const { code, stderr } = await skerry(["module", "run", component, ...options]);
+    t.is(code, 0, stderr);
+    return /setpoint: (.*)$/m.exec(stderr)?.[1];
+  };
+  const policy = await policyFile(t, 'module = "*/*"\nconfig = { setpoint = "policy" }\n');
+  const manifest = join(dirname(policy), "module.toml");
+  const tables = '[config]\nsetpoint = "manifest"\n';
+  await writeFile(manifest, `name = "acme/guest"\nversion = "1.0.0"\nworld = "command"\n${tables}`);
+  t.is(await setpoint(), "none");
+  t.is(await setpoint("--config", "setpoint=21=5"), "21=5");
+  t.is(await setpoint("--policy", policy), "policy");
+  t.is(await setpoint("--policy", policy, "--manifest", manifest), "policy");
+  t.is(await setpoint("--policy", policy, "--manifest", manifest, "--config", "setpoint="), "");
+});
+
 test("run: wrong usage is named and ends with 2", async (t) => {
   const wrong = [
     [["--dir", "::/x", "a.wasm"], /HOST::GUEST/],
     [["--env", "NAME", "a.wasm"], /NAME=VALUE/],
+    [["--env", `NAME=${"x".repeat(40_000)}`, "a.wasm"], /--env: 39\.\dKiB together, 32KiB are the most/],
+    [["--config", "set point=1", "a.wasm"], /--config set point=1: must be NAME=VALUE/],
+    [["--config", "setpoint", "a.wasm"], /--config setpoint: must be NAME=VALUE/],
+    [["a.wasm", "--", "x".repeat(40_000)], /arguments: 39\.\dKiB together, 32KiB are the most/],
     [["--memory", "lots", "a.wasm"], /a size such as/],
     [["--message", "message/a", "a.wasm"], /TOPIC=PAYLOAD/],
     [["--colour", "a.wasm"], /--colour/],
