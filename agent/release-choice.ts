@@ -49,6 +49,7 @@ export class ReleaseChoice {
       verifier,
       hardware: device.hardware,
       verified: this.#verified,
+      neededBefore: this.#neededRoles,
     });
     const selections = selectReleases({
       image: search,

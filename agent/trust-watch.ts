@@ -9,6 +9,7 @@
  *   not fit then has a grace period to become whole, after which the broker is asked to send everything once more; what does not fit
  *   after another one is reported. The same bytes again change nothing about that: the broker is not asked for ever. Who sends forged metadata
  *   without end, each otherwise, is left waiting after a while.
+ * - A delegated role that nothing led to before is asked for at once: only signed metadata can name one.
  * - What is newly trusted is on the disk before anything is done by it.
  * - Selections are made only while both repositories hold against the time of this run: a device that hears nothing goes on
  *   with what it runs.
@@ -202,8 +203,12 @@ export class TrustWatch {
       const error = await this.#update(this.#watched[repository], nowMs);
       if (error !== undefined) undecided.push(error);
     }
-    const isLast = (graceIsOver && this.#askedAgain) || isSameMetadata(this.#concluded, received);
-    const unvouched = this.#select(isLast, this.#time());
+    const neededBefore = this.#choice.neededRoles;
+    const chosen = this.#choose(this.#time());
+    const needsMore = this.#lacksNewRole(neededBefore);
+    const isLast =
+      !needsMore && ((graceIsOver && this.#askedAgain) || isSameMetadata(this.#concluded, received));
+    const unvouched = chosen !== undefined && this.#select(chosen, isLast);
     if (isLast || (undecided.length === 0 && !unvouched)) {
       for (const error of undecided) this.#refuse(error);
       this.#concluded = isLast ? received : undefined;
@@ -216,10 +221,8 @@ export class TrustWatch {
       this.#graceTimer = undefined;
       return;
     }
-    if (graceIsOver) {
-      this.#askedAgain = true;
-      this.#options.requestAgain();
-    }
+    if (graceIsOver) this.#askedAgain = true;
+    if (graceIsOver || needsMore) this.#options.requestAgain();
     this.#graceTimer ??= setTimeout(() => {
       this.#graceTimer = undefined;
       this.#enqueue(true);
@@ -262,12 +265,26 @@ export class TrustWatch {
     }
   }
 
-  /** Says what to run; true if a refusal may still vanish when the image repository's part arrives. */
-  #select(isLast: boolean, nowMs: number): boolean {
+  /** What to run; undefined while that can't be told. */
+  #choose(nowMs: number): ReadonlyMap<string, Selection> | undefined {
     const { image, director } = this.#watched;
-    if (!image.holds || !director.holds) return false;
-    const chosen = this.#choice.choose(image.trusted, director.trusted, image.received.delegated, nowMs);
-    if (chosen === undefined) return false;
+    if (!image.holds || !director.holds) return undefined;
+    return this.#choice.choose(image.trusted, director.trusted, image.received.delegated, nowMs);
+  }
+
+  /**
+   * Whether a delegated role is missing that nothing led to before: its file was of no interest when it came, and does not come again unasked. In a chain of
+   * delegations each role's file tells the next, so that as many requests as the chain is long find its end.
+   */
+  #lacksNewRole(neededBefore: ReadonlySet<string> | undefined): boolean {
+    const { neededRoles } = this.#choice;
+    if (neededBefore === undefined || neededRoles === undefined) return false;
+    const { delegated } = this.#watched.image.received;
+    return [...neededRoles].some((role) => !neededBefore.has(role) && !delegated.has(role));
+  }
+
+  /** Says what to run; true if a refusal may still vanish when the image repository's part arrives. */
+  #select(chosen: ReadonlyMap<string, Selection>, isLast: boolean): boolean {
     const selections = new Map(chosen);
     let isAwaiting = false;
     if (!isLast) {

@@ -29,6 +29,8 @@ export type TrustErrorCode =
   | "trust/wrong-repository"
   /** A part that signed metadata names never came. */
   | "trust/incomplete"
+  /** This device's modules lead to more delegated roles than it keeps the files of. */
+  | "trust/too-many-roles"
   /** The release is for other hardware than this device. */
   | "trust/wrong-hardware"
   /** The director assigns what the image repository does not list with the same length and hashes. */

@@ -15,12 +15,13 @@
 
 import { OtaError } from "./errors.ts";
 import type { PublicKey } from "./keys.ts";
-import { MAX_VISITED_ROLES } from "./limits.ts";
+import { MAX_DELEGATED_BYTES, MAX_DELEGATED_FILES, MAX_VISITED_ROLES } from "./limits.ts";
 import type { Delegation, ParsedFile, Snapshot, TargetInfo, Targets } from "./metadata.ts";
 import { checkNotExpired, compareWithNamed, refuseFile } from "./metadata-checks.ts";
 import { parseMetadata } from "./parse-metadata.ts";
 import { includesPath } from "./path-pattern.ts";
 import type { SignatureVerifier } from "./signature.ts";
+import { formatSize } from "./units.ts";
 import { tallySignatures } from "./verify-signatures.ts";
 
 /** What the targets roles say about a path. */
@@ -55,6 +56,8 @@ export interface TargetSearchOptions {
   readonly hardware: string | undefined;
   /** What earlier searches verified; this one adds to it. */
   readonly verified: VerifiedDelegations;
+  /** The roles that the searches for the same device led to the last time: which of them is missing is chance, if they are more than it keeps. */
+  readonly neededBefore?: ReadonlySet<string> | undefined;
 }
 
 /** Files of delegated roles that were verified, by role. */
@@ -128,13 +131,7 @@ export class TargetSearch implements TargetFinder {
     this.#neededRoles.add(name);
     const bytes = this.#options.delegated.get(name);
     const subject = { repository: "image", role: name } as const;
-    if (bytes === undefined) {
-      return refuseFile(
-        subject,
-        "trust/incomplete",
-        "it is delegated to, and has not arrived; run skerry sync",
-      );
-    }
+    if (bytes === undefined) return this.#missing(name);
     try {
       const known = this.#options.verified.get(name, delegation, bytes);
       const file = known ?? this.#verify(delegation, keys, bytes);
@@ -146,6 +143,24 @@ export class TargetSearch implements TargetFinder {
       if (error instanceof OtaError) return error;
       throw error;
     }
+  }
+
+  /** Why a role's file is not here: it did not come, or there is no room for as many as this device's modules lead to. */
+  #missing(role: string): OtaError {
+    const subject = { repository: "image", role } as const;
+    const needed = this.#neededRoles.union(this.#options.neededBefore ?? new Set<string>());
+    const { files } = this.#options.snapshot;
+    const neededBytes = [...needed].reduce((sum, name) => sum + (files.get(`${name}.json`)?.length ?? 0), 0);
+    if (needed.size <= MAX_DELEGATED_FILES && neededBytes <= MAX_DELEGATED_BYTES) {
+      const problem = "it is delegated to, and has not arrived; run skerry sync";
+      return refuseFile(subject, "trust/incomplete", problem);
+    }
+    return refuseFile(
+      subject,
+      "trust/too-many-roles",
+      `this device's modules lead to ${needed.size} delegated roles with ${formatSize(neededBytes)} of metadata, and a device keeps ` +
+        `${MAX_DELEGATED_FILES} with ${formatSize(MAX_DELEGATED_BYTES)}; assign it fewer modules, or list their releases in fewer roles`,
+    );
   }
 
   #verify(

@@ -6,7 +6,7 @@ import { TrustWatch, type TrustWatchOptions } from "../../agent/trust-watch.ts";
 import { OtaError } from "../../ota/errors.ts";
 import { MAX_DELEGATED_FILES } from "../../ota/limits.ts";
 import { loadTrustedRepository } from "../../ota/load-trusted.ts";
-import type { RepositoryName } from "../../ota/metadata.ts";
+import type { RepositoryName, TargetInfo } from "../../ota/metadata.ts";
 import type { Selection } from "../../ota/selection.ts";
 import { signMetadata, targetsJson } from "../../ota/sign-metadata.ts";
 import { createVerifier, type SignatureVerifier } from "../../ota/signature.ts";
@@ -59,6 +59,7 @@ interface Scene {
   readonly problems: Happenings<unknown>;
   readonly requests: Happenings<true>;
   readonly sets: Readonly<Record<RepositoryName, (version: number) => Promise<MetadataSet>>>;
+  directorOf(version: number, targets: readonly TargetInfo[]): Promise<MetadataSet>;
   send(repository: RepositoryName, files: Partial<MetadataSet> & { readonly acme?: Uint8Array }): void;
 }
 
@@ -98,6 +99,7 @@ async function scene(t: ExecutionContext, options: Partial<TrustWatchOptions> = 
       image: (version) => metadataSet(signers.image, { version, targets: IMAGE_TARGETS }),
       director: (version) => metadataSet(signers.director, { version, targets: DIRECTOR_TARGETS }),
     },
+    directorOf: (version, targets) => metadataSet(signers.director, { version, targets }),
     send: (repository, set) => {
       for (const [name, payload] of Object.entries(set)) watch.receive(repository, name, payload);
     },
@@ -238,6 +240,57 @@ test("a role that the device needs gets room, however many others lie on the bro
   sendAll();
   t.is((await selections.nth(length + 1)).get("acme/thermo")?.kind, "selected");
   t.deepEqual(refusals.all, []);
+});
+
+test("a new assignment finds its release at the end of a chain of delegations at once, without a wait for each role of it", async (t) => {
+  const depth = 4;
+  const names = Array.from({ length: depth }, (_each, index) => `team-${index}`);
+  const release = "acme/meter/1.0.0";
+  const targets = ["component.chunks", "module.toml"].map((file) => testTarget(`${release}/${file}`));
+  const component = testTarget(`${release}/component.wasm`, { skerry: { release: 1 } });
+  const delegated = new Map<string, { version: number; bytes: Uint8Array }>();
+  const delegationTo = async (name: string) => {
+    const { key } = await testSigner(name);
+    const role = { name, keyids: [key.keyId], threshold: 1, paths: ["acme/meter/*/*"], terminating: true };
+    return { keys: { [key.keyId]: key.json }, roles: [role] };
+  };
+  for (const [index, name] of names.entries()) {
+    const next = names[index + 1];
+    const listed = next === undefined ? [component, ...targets] : [];
+    const signed = targetsJson({ version: 1, expiresMs: NEXT_YEAR_MS, targets: listed });
+    const delegations = next === undefined ? {} : { delegations: await delegationTo(next) };
+    const bytes = await signMetadata({ ...signed, ...delegations }, [await testSigner(name)]);
+    delegated.set(name, { version: 1, bytes });
+  }
+  const delegations = await delegationTo("team-0");
+  const image = await metadataSet(await repositorySigners("image"), {
+    targets: IMAGE_TARGETS,
+    change: { targets: (signed) => ({ ...signed, delegations }) },
+    delegated,
+  });
+  const retained = {
+    ...image,
+    ...Object.fromEntries([...delegated].map(([name, { bytes }]) => [name, bytes])),
+  };
+  let requests = 0;
+  const { send, selections, sets, directorOf } = await scene(t, {
+    graceMs: 2_000,
+    requestAgain: () => {
+      requests += 1;
+      send("image", retained);
+    },
+  });
+  send("image", retained);
+  send("director", await sets.director(1));
+  t.is((await selections.nth(1)).get("acme/thermo")?.kind, "selected");
+  const assigned = testTarget(component.path, { skerry: { assignments: [{ order: 1, device: "pi-01" }] } });
+  send("director", await directorOf(2, [...DIRECTOR_TARGETS, assigned]));
+  let meter: Selection | undefined;
+  for (let number = 2; meter === undefined; number += 1) {
+    meter = (await selections.nth(number)).get("acme/meter");
+  }
+  t.is(meter.kind, "selected");
+  t.is(requests, depth);
 });
 
 test("forged metadata without end, each otherwise, is looked at ever more seldom; a genuine one is taken all the same", async (t) => {

@@ -3,7 +3,7 @@
 import test from "ava";
 import type { OtaError } from "../../ota/errors.ts";
 import type { JsonObject } from "../../ota/json.ts";
-import { MAX_VISITED_ROLES } from "../../ota/limits.ts";
+import { MAX_DELEGATED_FILES, MAX_VISITED_ROLES } from "../../ota/limits.ts";
 import { parseMetadata } from "../../ota/parse-metadata.ts";
 import { type Resolution, TargetSearch, VerifiedDelegations } from "../../ota/resolve-target.ts";
 import { signMetadata, snapshotJson, targetsJson } from "../../ota/sign-metadata.ts";
@@ -57,6 +57,7 @@ interface Options {
   /** What arrived in place of what the snapshot lists. */
   readonly arrived?: Readonly<Record<string, Uint8Array>>;
   readonly verified?: VerifiedDelegations;
+  readonly neededBefore?: ReadonlySet<string>;
   readonly onVerify?: () => void;
 }
 
@@ -92,6 +93,7 @@ async function repository(
     },
     hardware: options.hardware,
     verified: options.verified ?? new VerifiedDelegations(),
+    neededBefore: options.neededBefore,
   });
   return { search, find: (path = PATH) => search.find(path) };
 }
@@ -288,4 +290,32 @@ test("the same file is verified once, and again when the delegation is another",
   // The top-level targets were written anew: who may sign is read from them again.
   await repository(roles, options).then((again) => again.find());
   t.is(checks, 2);
+});
+
+test("more roles than a device keeps are told as that, with what to do, whichever of them is missing", async (t) => {
+  // With the two that delegate to them one more than there is room for; a file lists at most 64 keys.
+  const names = Array.from({ length: MAX_DELEGATED_FILES - 1 }, (_each, index) => `team-${index}`);
+  const delegates = await Promise.all(
+    names.map((name) => delegation(name, { paths: [`${name}/*/*/*`], terminating: true })),
+  );
+  const halves = await Promise.all(["left", "right"].map((name) => delegation(name, { paths: ["*/*/*/*"] })));
+  const roles = {
+    targets: { delegates: halves },
+    left: { delegates: delegates.slice(0, 32) },
+    right: { delegates: delegates.slice(32) },
+    ...Object.fromEntries(names.map((name) => [name, {}])),
+  };
+  const pathOf = (name: string): string => `${name}/thermo/1.0.0/component.wasm`;
+  const first = await repository(roles, { absent: ["team-0"] });
+  t.is(by(first.find(pathOf("team-0"))), "trust/incomplete", "one role is needed, as far as is known");
+  for (const name of names) first.find(pathOf(name));
+  const { neededRoles } = first.search;
+  t.is(neededRoles.size, MAX_DELEGATED_FILES + 1);
+  const again = await repository(roles, { absent: ["team-0"], neededBefore: neededRoles });
+  const error = errorOf(again.find(pathOf("team-0")));
+  t.is(error?.code, "trust/too-many-roles");
+  t.regex(error?.message ?? "", /lead to 65 delegated roles .* keeps 64 with 1MiB; assign it fewer modules/);
+  const fewer = new Set(["left", ...names]);
+  const enough = await repository(roles, { absent: ["team-0"], neededBefore: fewer });
+  t.is(by(enough.find(pathOf("team-0"))), "trust/incomplete");
 });
