@@ -23,6 +23,8 @@ export type FleetErrorCode =
   | "fleet/locked"
   /** The folder's files do not fit together: an interrupted write, or somebody edited them. */
   | "fleet/repository-damaged"
+  /** A team's file has a version so far ahead that none might be left for what follows. */
+  | "fleet/version-jump"
   /** Metadata would outgrow one MQTT payload. */
   | "fleet/metadata-too-large"
   | "fleet/not-a-component"

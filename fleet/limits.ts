@@ -20,6 +20,12 @@ export const MAX_BINS = 128;
 export const MAX_RELEASE_COUNTER = 2 ** 52;
 export const MAX_HIDDEN_RELEASES = 1_000_000;
 
+/**
+ * How far the version of a team's file may be ahead of the one that the snapshot names: a release an hour for a year. Versions only rise, and a
+ * last one would leave the role none.
+ */
+export const MAX_VERSION_JUMP = 10_000;
+
 /** Root keys of a repository that is created. */
 export const MAX_INITIAL_ROOT_KEYS = 16;
 

@@ -24,7 +24,7 @@ import { parseMetadata } from "../ota/parse-metadata.ts";
 import { type DelegatedFiles, listedTargets, TOP_LEVEL } from "./delegations.ts";
 import { FleetError } from "./errors.ts";
 import { readFileIfPresent } from "./files.ts";
-import { MAX_ROOTS } from "./limits.ts";
+import { MAX_ROOTS, MAX_VERSION_JUMP } from "./limits.ts";
 import { metadataFile, type OnlineRole, type Repository, rootFile } from "./repository.ts";
 
 /** All metadata of one repository as it lies in the folder. Nothing is verified but its form. */
@@ -108,6 +108,22 @@ export function isConsistent({ targets, delegated, snapshot, timestamp }: Stored
       isNamed(files.get(`${role}.json`), bytes),
     ) && isNamed(timestamp.metadata.snapshot, snapshot.bytes)
   );
+}
+
+/**
+ * Refuses to sign a snapshot that would name a team's file with an absurd version: devices that saw it take no lower one, whoever signs it. Throws
+ * FleetError "fleet/version-jump".
+ */
+export function refuseVersionJumps({ delegated = new Map(), snapshot }: Partial<StoredMetadata>): void {
+  for (const [role, { metadata }] of delegated) {
+    const named = snapshot?.metadata.files.get(`${role}.json`)?.version ?? 0;
+    if (metadata.version - named <= MAX_VERSION_JUMP) continue;
+    throw new FleetError(
+      "fleet/version-jump",
+      `image/${role}.json has version ${metadata.version}, and the snapshot names version ${named}: nothing was signed, since no version might be left for the role. ` +
+        `\`skerry publish\` did not write that: bring the file back from git or the backup, and take its key away with \`skerry keys rotate ${role}\``,
+    );
+  }
 }
 
 async function loadFile<Role extends RoleName>(

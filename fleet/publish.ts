@@ -150,6 +150,7 @@ function rolesForRelease(
 
 const SIGNING_REFUSED: ReadonlySet<FleetErrorCode> = new Set([
   "fleet/metadata-too-large",
+  "fleet/version-jump",
   "fleet/key",
   "fleet/passphrase-missing",
   "fleet/passphrase-wrong",

@@ -12,7 +12,12 @@ import { tallySignatures } from "../ota/verify-signatures.ts";
 import { type DelegationsJson, delegationsJsonOf, isBin, TOP_LEVEL, withBinKeys } from "./delegations.ts";
 import { FleetError } from "./errors.ts";
 import type { KeyNames } from "./keyring.ts";
-import { newestRoot, type StartedMetadata, type StoredMetadata } from "./metadata-store.ts";
+import {
+  newestRoot,
+  refuseVersionJumps,
+  type StartedMetadata,
+  type StoredMetadata,
+} from "./metadata-store.ts";
 import { type OnlineRole, rootFile } from "./repository.ts";
 import { keyNamesMember, keyNamesOf } from "./root-changes.ts";
 import { type Signatory, type Signing, SigningBatch } from "./signing.ts";
@@ -42,7 +47,8 @@ export async function writeTargets(
  * Signs and writes targets roles, then the snapshot and timestamp that name them. Nothing is written before all of it is signed.
  *
  * With `withoutOnlineKeys` the targets alone are written where the keys of snapshot and timestamp are not here: `refreshRepository` where
- * they are completes it. Throws FleetError "fleet/key", "fleet/passphrase-…", "fleet/metadata-too-large".
+ * they are completes it. Throws FleetError "fleet/key", "fleet/passphrase-…", "fleet/metadata-too-large",
+ * "fleet/version-jump".
  */
 export async function writeRoles(
   signing: Signing,
@@ -50,6 +56,7 @@ export async function writeRoles(
   change: TargetsChange,
   options: { readonly withoutOnlineKeys?: boolean } = {},
 ): Promise<StoredMetadata> {
+  refuseVersionJumps(stored);
   const batch = await SigningBatch.open(signing, stored.name);
   const withTargets = await signTargets(batch, stored, change);
   const canGoOn = (["snapshot", "timestamp"] as const).every((role) =>
@@ -148,6 +155,7 @@ async function signFrom(
   delegatedRoles: readonly string[],
 ): Promise<StoredMetadata> {
   if (first === "timestamp" && delegatedRoles.length === 0) return signTimestamp(batch, stored, nowMs);
+  refuseVersionJumps(stored);
   const again = [...delegatedRoles, ...(first === "targets" ? [TOP_LEVEL] : [])];
   const contents = new Map(
     again.map((role) => [role, (stored.delegated.get(role) ?? stored.targets).metadata.targets.values()]),

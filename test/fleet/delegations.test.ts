@@ -5,7 +5,8 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { assignRelease } from "../../fleet/assign.ts";
 import { FleetError, type FleetErrorCode } from "../../fleet/errors.ts";
-import { keyFile } from "../../fleet/keys.ts";
+import { keyFile, openKey, readKeyFile } from "../../fleet/keys.ts";
+import { MAX_VERSION_JUMP } from "../../fleet/limits.ts";
 import { isConsistent, listedTargetsOf, loadMetadata } from "../../fleet/metadata-store.ts";
 import { refreshRepository } from "../../fleet/refresh.ts";
 import {
@@ -18,7 +19,7 @@ import {
 import { planSync } from "../../fleet/sync-plan.ts";
 import { writeRoles, writeTargets } from "../../fleet/write-metadata.ts";
 import { type Resolution, TargetSearch, VerifiedDelegations } from "../../ota/resolve-target.ts";
-import { targetInfo } from "../../ota/sign-metadata.ts";
+import { signMetadata, targetInfo } from "../../ota/sign-metadata.ts";
 import { createVerifier } from "../../ota/signature.ts";
 import { componentBytes, newRepository, publish, temporaryFolder } from "./fixture.ts";
 import { type Outcome, run } from "./run-command.ts";
@@ -327,6 +328,31 @@ test("a team uses up no release counters but its own modules'", async (t) => {
   );
   t.regex(error?.message ?? "", /acme\/thermo\/6\.6\.6.*counter 9007199254740991.*back from git/);
   t.false(await exists(releaseFolder(repository.folder, "acme/thermo", "7.0.0")));
+});
+
+test("a team's file whose version jumps to where none could follow is not taken in; the furthest that may be is", async (t) => {
+  const repository = await newRepository(t);
+  await succeed(t, repository, ...ACME);
+  await publish(repository);
+  const path = metadataFile(repository.folder, "image", "acme");
+  const { delegated, snapshot } = await loadMetadata(repository, "image");
+  const base = delegated.get("acme");
+  if (base === undefined) return t.fail();
+  const signer = await openKey(await readKeyFile(keyFile(repository.settings.keysFolder, "acme")), undefined);
+  for (const version of [Number.MAX_SAFE_INTEGER, base.metadata.version + MAX_VERSION_JUMP + 1]) {
+    await writeFile(path, await signMetadata({ ...base.signedJson, version }, [signer]));
+    const refused = await t.throwsAsync(refreshRepository(repository), code("fleet/version-jump"));
+    t.regex(refused?.message ?? "", new RegExp(`acme\\.json has version ${version}.*names version 2`));
+    await t.throwsAsync(publish(repository, { version: "1.1.0" }), code("fleet/version-jump"));
+    await t.throwsAsync(publish(repository, { module: "other/thermo" }), code("fleet/version-jump"));
+    const after = await loadMetadata(repository, "image");
+    t.is(after.snapshot.metadata.version, snapshot.metadata.version);
+    t.is(after.delegated.get("acme")?.metadata.version, version);
+  }
+  const furthest = base.metadata.version + MAX_VERSION_JUMP;
+  await writeFile(path, await signMetadata({ ...base.signedJson, version: furthest }, [signer]));
+  await t.notThrowsAsync(refreshRepository(repository));
+  t.is((await loadMetadata(repository, "image")).snapshot.metadata.files.get("acme.json")?.version, furthest);
 });
 
 test("init --from takes teams and bins over: the teams keep their keys, the bins get the new one", async (t) => {
