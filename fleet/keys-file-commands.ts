@@ -23,8 +23,9 @@ Makes a key on the machine of whoever keeps it: NAME.json, which stays there, an
 
   --out DIR              default the current folder
   --passphrase-file FILE encrypts it; else SKERRY_KEY_PASSPHRASE, else it is asked for at the terminal
+  --plain                leave the key in the clear
 `,
-  options: { out: { type: "string" }, "passphrase-file": { type: "string" } },
+  options: { out: { type: "string" }, "passphrase-file": { type: "string" }, plain: { type: "boolean" } },
   positionals: ["the key's name, such as image-root-4"],
   run: runNew,
 };
@@ -53,7 +54,7 @@ async function runNew(call: CommandCall): Promise<number> {
   if (!isKeyName(name))
     throw new FleetError("fleet/usage", `"${name}" is no key's name: a-z, 0-9 and -, at most 64`);
   const folder = resolve(call.text("out") ?? ".");
-  const passphrase = await (await passphrasesOf(call)).choose(`the key ${name}`);
+  const passphrase = await choosePassphrase(call, name);
   await makeFolder(folder, 0o700);
   const { key } = await createKey(folder, name, passphrase);
   await writePublicKey(publicKeyFile(folder, name), { name, key });
@@ -62,6 +63,12 @@ async function runNew(call: CommandCall): Promise<number> {
     `Made ${name}, id ${key.keyId}\n  keep:     ${secret}\n  hand out: ${publicKeyFile(folder, name)}\n`,
   );
   return 0;
+}
+
+async function choosePassphrase(call: CommandCall, name: string): Promise<string | undefined> {
+  if (!call.flag("plain")) return (await passphrasesOf(call)).choose(`the key ${name}`, "--plain");
+  if (call.text("passphrase-file") === undefined) return undefined;
+  throw new FleetError("fleet/usage", "--plain goes without --passphrase-file");
 }
 
 async function runPassphrase(call: CommandCall): Promise<number> {
@@ -83,7 +90,10 @@ async function runPassphrase(call: CommandCall): Promise<number> {
 
 async function newPassphrase(call: CommandCall, name: string): Promise<string> {
   const withoutOld = { ...call, io: { ...call.io, env: {} } };
-  const passphrase = await (await passphrasesOf(withoutOld, "new-passphrase-file")).choose(`the key ${name}`);
+  const passphrases = await passphrasesOf(withoutOld, "new-passphrase-file");
+  const passphrase = passphrases.isAvailable
+    ? await passphrases.choose(`the key ${name}`, "--none")
+    : undefined;
   if (passphrase !== undefined) return passphrase;
   throw new FleetError(
     "fleet/usage",

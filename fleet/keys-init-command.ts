@@ -19,7 +19,7 @@ ever overwritten.
   --threshold M          how many of them have to sign a next root; default more than half
   --passphrase-file FILE the keys are encrypted; else with SKERRY_KEY_PASSPHRASE, else with what is typed at the terminal
   --plain-online         leave the online keys in the clear, for a timer that runs skerry refresh
-  --no-passphrase        leave all keys in the clear
+  --no-passphrase        leave all keys in the clear; without it and without a passphrase no key is made
 `,
   options: {
     fleet: { type: "string" },
@@ -67,7 +67,7 @@ async function choosePassphrase(call: CommandCall): Promise<string | undefined> 
     if (call.text("passphrase-file") === undefined) return undefined;
     throw new FleetError("fleet/usage", "--no-passphrase goes without --passphrase-file");
   }
-  const passphrase = await (await passphrasesOf(call)).choose("the keys");
+  const passphrase = await (await passphrasesOf(call)).choose("the keys", "--no-passphrase");
   if (passphrase === undefined) {
     call.io.stderr.write(
       "warning: the keys lie in the clear: whoever reads the folder can sign. `skerry keys passphrase` encrypts a key; --no-passphrase says that it is meant so\n",

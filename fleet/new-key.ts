@@ -50,7 +50,7 @@ export async function newKey(
   const folder = repository.keyAccess?.furtherFolders[0] ?? repository.settings.keysFolder;
   const passphrase = call.flag("plain")
     ? undefined
-    : await repository.keyAccess?.passphrases.choose(`the new key ${name}`);
+    : await repository.keyAccess?.passphrases.choose(`the new key ${name}`, "--plain");
   if (passphrase === undefined && !call.flag("plain")) {
     const path = keyFile(folder, name);
     call.io.stderr.write(`warning: ${path} lies in the clear; \`skerry keys passphrase\` encrypts it\n`);

@@ -55,11 +55,19 @@ export class Passphrases {
     );
   }
 
-  /** A passphrase for a new key: the one that was given, or one typed twice. Undefined where nothing can be asked, or nothing was typed. */
-  async choose(what: string): Promise<string | undefined> {
+  /**
+   * A passphrase for a new key: the one that was given, or one typed twice. Undefined for nothing typed. Throws FleetError "fleet/passphrase-missing"
+   * where nobody can be asked; `orElse` is the option that leaves the key in the clear.
+   */
+  async choose(what: string, orElse: string): Promise<string | undefined> {
     const [given] = this.#known;
     if (given !== undefined) return checkLength(given);
-    if (this.#ask === undefined) return undefined;
+    if (this.#ask === undefined) {
+      throw new FleetError(
+        "fleet/passphrase-missing",
+        `There is no passphrase for ${what}: ${HOW_TO_GIVE}; ${orElse} leaves what is made in the clear`,
+      );
+    }
     for (let problem = ""; ; ) {
       const first = await this.#ask(`${problem}New passphrase for ${what} (empty: none): `);
       if (first === "") return undefined;

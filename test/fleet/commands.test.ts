@@ -81,12 +81,21 @@ test("a session: create, publish, assign, refresh, sync, devices", async (t) => 
   await writeFile(join(folder, "a.wasm"), componentBytes(150_000, 1));
   await writeFile(join(folder, "module.toml"), manifestText("acme/thermo", "1.0.0"));
 
-  const created = await run(["keys", "init", fleet, "--fleet", "north", "--broker", broker.url]);
+  const created = await run([
+    "keys",
+    "init",
+    fleet,
+    "--fleet",
+    "north",
+    "--broker",
+    broker.url,
+    "--no-passphrase",
+  ]);
   t.is(created.exitCode, 0, created.err);
   for (const part of ["image/1.root.json", "director/1.root.json", "keys/image-root.json"])
     t.true(created.out.includes(part), part);
   t.like(await readSettings(fleet), { fleet: "north", broker: { url: broker.url } });
-  t.is((await run(["keys", "init", fleet])).exitCode, 1);
+  t.is((await run(["keys", "init", fleet, "--no-passphrase"])).exitCode, 1);
 
   const published = await run(
     ["publish", join(folder, "a.wasm"), "--manifest", join(folder, "module.toml")],

@@ -46,8 +46,11 @@ async function keysOf(
   return root.metadata.roles[role].keyIds.map((keyId) => keyNamesOf(root).get(keyId));
 }
 
+/** Keys that it makes lie in the clear: scrypt takes its time, and is not what is tried here. */
 async function keys(repository: Repository, ...argv: readonly string[]): Promise<Outcome> {
-  return run(["keys", ...argv], { env: { SKERRY_REPO: repository.folder } });
+  const [command = ""] = argv;
+  const plain = ["add", "rotate"].includes(command) ? ["--plain"] : [];
+  return run(["keys", ...argv, ...plain], { env: { SKERRY_REPO: repository.folder } });
 }
 
 async function succeed(
@@ -220,12 +223,30 @@ test("without a terminal the passphrase comes from a file or the environment; wi
   t.is((await run(argv, { env: { SKERRY_KEY_PASSPHRASE: "another one" } })).exitCode, 1);
 });
 
-test("keys in the clear are warned of, unless --no-passphrase says that it is meant so", async (t) => {
+test("no key is made in the clear unless somebody says so: by an option, or at the terminal, which warns", async (t) => {
   const folder = await temporaryFolder(t);
-  const warned = await run(["keys", "init", join(folder, "a")]);
-  t.is(warned.exitCode, 0);
-  t.regex(warned.err, /^warning: the keys lie in the clear/);
-  t.is((await run(["keys", "init", join(folder, "b"), "--no-passphrase"])).err, "");
+  const fleet = join(folder, "fleet");
+  const refused = await run(["keys", "init", fleet]);
+  t.is(refused.exitCode, 1);
+  t.regex(refused.err, /no passphrase for the keys: .*--no-passphrase .*\(fleet\/passphrase-missing\)/);
+  await t.throwsAsync(readdir(fleet), { code: "ENOENT" });
+  t.like(await run(["keys", "init", fleet, "--no-passphrase"]), { exitCode: 0, err: "" });
+
+  const out = join(folder, "out");
+  for (const argv of [
+    ["new", "acme", "--out", out],
+    ["rotate", "image-online", "--repo", fleet],
+    ["add", "--role", "acme", "--paths", "acme/*", "--repo", fleet],
+  ]) {
+    const { exitCode, err } = await run(["keys", ...argv]);
+    t.is(exitCode, 1, err);
+    t.regex(err, /--plain leaves what is made in the clear \(fleet\/passphrase-missing\)/);
+    t.like(await run(["keys", ...argv, "--plain"]), { exitCode: 0, err: "" });
+  }
+
+  const typed = await run(["keys", "init", join(folder, "typed")], { typed: "\r" });
+  t.is(typed.exitCode, 0);
+  t.regex(typed.err, /warning: the keys lie in the clear/);
   t.is(
     (await run(["keys", "init", join(folder, "c"), "--passphrase-file", join(folder, "none")])).exitCode,
     1,
@@ -284,7 +305,8 @@ test("a new repository asks for as many root signatures as it was told", async (
     ["17", "2"],
     ["two", "1"],
   ] as const) {
-    const argv = ["keys", "init", join(folder, "no"), "--root-keys", rootKeys, "--threshold", threshold];
+    const counts = ["--root-keys", rootKeys, "--threshold", threshold];
+    const argv = ["keys", "init", join(folder, "no"), "--no-passphrase", ...counts];
     t.is((await run(argv)).exitCode, 2, `${threshold} of ${rootKeys}`);
   }
 });

@@ -28,7 +28,7 @@ async function setting(t: ExecutionContext): Promise<Setting> {
   const init = (name: string) => initRepository({ folder: join(away, name), rootKeys: 3, threshold: 2 });
   const { repository } = await init("fleet");
   const { repository: thief } = await init("thief");
-  await run(["keys", "rotate", "image-online"], { env: { SKERRY_REPO: repository.folder } });
+  await run(["keys", "rotate", "image-online", "--plain"], { env: { SKERRY_REPO: repository.folder } });
   const [stick, key] = [join(away, "stick"), join(away, "image-root-2.json")];
   await mkdir(stick);
   await rename(keyFile(repository.settings.keysFolder, "image-root-2"), key);

@@ -17,7 +17,7 @@ test("the image repository's targets key: what it signs alone no device runs; af
   await story.refused("image", ["trust/mix-and-match-attack"], from);
   await story.runs("1.0.0");
 
-  await story.operator("keys rotate image-targets");
+  await story.operator("keys rotate image-targets --plain");
   t.regex(await story.operator("keys sign"), /Taken: image root 2/);
   await story.operator("sync --username operator");
   await story.release("1.1.0");

@@ -9,12 +9,12 @@ test("a device takes a team's releases, not what a thief of its key signs after 
   const story = await startStory(t);
   if (story === undefined) return;
   const { device } = story;
-  await story.operator("keys add --role acme --paths acme/*");
+  await story.operator("keys add --role acme --paths acme/* --plain");
   await story.operator("sync --username operator");
   await story.release("1.1.0");
 
   const thief = await story.steal("acme");
-  await story.operator("keys rotate acme");
+  await story.operator("keys rotate acme --plain");
   await story.operator("sync --username operator");
   await story.release("1.2.0");
   const from = device.events.count;
