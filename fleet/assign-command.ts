@@ -4,7 +4,6 @@ import { type Audience, assignRelease, parseReleaseName, unpinDevice } from "./a
 import {
   BROKER_OPTIONS,
   BROKER_USAGE,
-  brokerAddressOf,
   type CommandCall,
   type FleetCommand,
   KEY_OPTIONS,
@@ -15,7 +14,7 @@ import {
 } from "./command-line.ts";
 import { FleetError } from "./errors.ts";
 import type { Repository } from "./repository.ts";
-import { printSyncReport, syncRepository } from "./synchronize.ts";
+import { sendChange } from "./synchronize.ts";
 
 export const assignCommand: FleetCommand = {
   usage: `usage: skerry assign MODULE@VERSION [--group NAME] [--percent N] [options]
@@ -49,9 +48,7 @@ async function runAssign(call: CommandCall): Promise<number> {
   const [name = ""] = call.positionals;
   const repository = await (call.flag("unpin") ? runUnpin(call, name) : runAssignment(call, name));
   if (call.flag("no-sync")) return 0;
-  const address = await brokerAddressOf(call, repository);
-  const report = await syncRepository(repository, address, { repositories: ["director"] });
-  printSyncReport(call.io.stdout, address, report);
+  await sendChange(call, repository, { repositories: ["director"] });
   return 0;
 }
 

@@ -3,7 +3,6 @@
 import {
   BROKER_OPTIONS,
   BROKER_USAGE,
-  brokerAddressOf,
   type CommandCall,
   count,
   type FleetCommand,
@@ -16,7 +15,7 @@ import {
 import { FleetError } from "./errors.ts";
 import { type FetchSize, measureFetch } from "./fetch-size.ts";
 import { type PublishResult, publishRelease } from "./publish.ts";
-import { printSyncReport, syncRepository } from "./synchronize.ts";
+import { sendChange } from "./synchronize.ts";
 
 export const publishCommand: FleetCommand = {
   usage: `usage: skerry publish COMPONENT --manifest module.toml [options]
@@ -65,11 +64,9 @@ async function runPublish(call: CommandCall): Promise<number> {
     return 0;
   }
   if (call.flag("no-sync")) return 0;
-  const address = await brokerAddressOf(call, repository);
   // Only what this release is about: a build machine's user need not be allowed to write the director's
   // topics.
-  const scope = { repositories: ["image"], release: { module, version } } as const;
-  printSyncReport(call.io.stdout, address, await syncRepository(repository, address, scope));
+  await sendChange(call, repository, { repositories: ["image"], release: { module, version } });
   return 0;
 }
 

@@ -3,7 +3,6 @@
 import {
   BROKER_OPTIONS,
   BROKER_USAGE,
-  brokerAddressOf,
   type CommandCall,
   type FleetCommand,
   KEY_OPTIONS,
@@ -13,7 +12,7 @@ import {
   repositoryOf,
 } from "./command-line.ts";
 import { refreshRepository } from "./refresh.ts";
-import { printSyncReport, syncRepository } from "./synchronize.ts";
+import { sendChange } from "./synchronize.ts";
 
 export const refreshCommand: FleetCommand = {
   usage: `usage: skerry refresh [options]
@@ -42,9 +41,7 @@ async function runRefresh(call: CommandCall): Promise<number> {
   for (const { repository: name, role } of signed) call.io.stdout.write(`signed ${name}/${role}.json\n`);
   if (signed.length === 0) call.io.stdout.write("nothing is near its expiry\n");
   if (call.flag("no-sync")) return 0;
-  const address = await brokerAddressOf(call, repository);
   // Metadata only: `skerry sync` compares the chunks too.
-  const report = await syncRepository(repository, address, { withBlobs: false });
-  printSyncReport(call.io.stdout, address, report);
+  await sendChange(call, repository, { withBlobs: false });
   return 0;
 }

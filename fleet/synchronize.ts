@@ -1,7 +1,8 @@
 /** The folder onto the broker: plan, connect, sync, and one line that says what it came to. */
 
 import { type BrokerAddress, connectBroker } from "./broker.ts";
-import { count, type TextOutput } from "./command-line.ts";
+import { brokerAddressOf, type CommandCall, count, type TextOutput } from "./command-line.ts";
+import { FleetError, type FleetErrorCode } from "./errors.ts";
 import type { Repository } from "./repository.ts";
 import { type SyncOptions, type SyncReport, syncBroker } from "./sync.ts";
 import { type PlanOptions, planSync } from "./sync-plan.ts";
@@ -18,6 +19,35 @@ export async function syncRepository(
     return await syncBroker(connection, plan, options);
   } finally {
     await connection.end();
+  }
+}
+
+/** Failures of the broker and the way to it, which pass: what is in the folder reaches it with the next sync. */
+const PASSING: ReadonlySet<FleetErrorCode> = new Set([
+  "fleet/usage",
+  "fleet/io",
+  "fleet/broker-unreachable",
+  "fleet/broker-refused",
+  "fleet/broker-tls",
+  "fleet/broker-denied",
+  "fleet/broker-lost",
+  "fleet/broker-timeout",
+  "fleet/broker-not-retaining",
+]);
+
+/** Brings a change that was made in the folder to the broker, and tells what that came to. Throws FleetError, which says what sends it later. */
+export async function sendChange(
+  call: CommandCall,
+  repository: Repository,
+  options: PlanOptions & SyncOptions,
+): Promise<void> {
+  try {
+    const address = await brokerAddressOf(call, repository);
+    printSyncReport(call.io.stdout, address, await syncRepository(repository, address, options));
+  } catch (error) {
+    if (!(error instanceof FleetError) || !PASSING.has(error.code)) throw error;
+    const message = `${error.message}. The folder is up to date: \`skerry sync\` sends what it has, when that is mended`;
+    throw new FleetError(error.code, message, { cause: error });
   }
 }
 

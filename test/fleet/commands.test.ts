@@ -72,6 +72,29 @@ test("a failure exits 1 with its message and code", async (t) => {
   t.regex(err, /^error: There is no skerry\.toml in .*skerry keys init.* \(fleet\/no-repository\)\n$/);
 });
 
+test("a change that the broker is not there for, or refuses, stays in the folder, and the error says what sends it", async (t) => {
+  if (!requireTool(t, "mosquitto")) return;
+  const broker = await start(t, { operator: "secret" });
+  const folder = await temporaryFolder(t);
+  const env = { SKERRY_REPO: (await newRepository(t)).folder };
+  const [component, manifest] = [join(folder, "a.wasm"), join(folder, "module.toml")];
+  await writeFile(component, componentBytes(1_000, 1));
+  await writeFile(manifest, manifestText("acme/thermo", "1.0.0"));
+  for (const [argv, code] of [
+    [["publish", component, "--manifest", manifest], "broker-unreachable"],
+    [["assign", "acme/thermo@1.0.0"], "broker-unreachable"],
+    [["assign", "acme/thermo", "--device", "pi-01", "--unpin"], "unknown-release"],
+    [["assign", "acme/thermo@1.0.0", "--broker", broker.url], "broker-refused"],
+    [["assign", "acme/thermo@1.0.0", "--cafile", join(folder, "none.pem")], "io"],
+    [["refresh", "--force"], "broker-unreachable"],
+  ] as const) {
+    const { exitCode, err } = await run(argv, { env });
+    t.is(exitCode, 1, argv.join(" "));
+    t.true(err.includes(`(fleet/${code})`), err);
+    t.is(/The folder is up to date: `skerry sync` sends what it has/.test(err), code !== "unknown-release", err);
+  }
+});
+
 test("a session: create, publish, assign, refresh, sync, devices", async (t) => {
   if (!requireTool(t, "mosquitto")) return;
   const broker = await start(t);
