@@ -91,7 +91,11 @@ test("a change that the broker is not there for, or refuses, stays in the folder
     const { exitCode, err } = await run(argv, { env });
     t.is(exitCode, 1, argv.join(" "));
     t.true(err.includes(`(fleet/${code})`), err);
-    t.is(/The folder is up to date: `skerry sync` sends what it has/.test(err), code !== "unknown-release", err);
+    t.is(
+      /The folder is up to date: `skerry sync` sends what it has/.test(err),
+      code !== "unknown-release",
+      err,
+    );
   }
 });
 
