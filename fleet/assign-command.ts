@@ -1,6 +1,7 @@
 /** `skerry assign` */
 
-import { type Audience, assignRelease, parseReleaseName, unpinDevice } from "./assign.ts";
+import { type AssignResult, type Audience, assignRelease, parseReleaseName, unpinDevice } from "./assign.ts";
+import type { BrokerAddress } from "./broker.ts";
 import {
   BROKER_OPTIONS,
   BROKER_USAGE,
@@ -15,6 +16,7 @@ import {
 import { FleetError } from "./errors.ts";
 import type { Repository } from "./repository.ts";
 import { sendChange } from "./synchronize.ts";
+import { unknownDeviceNote } from "./unknown-device.ts";
 
 export const assignCommand: FleetCommand = {
   usage: `usage: skerry assign MODULE@VERSION [--group NAME] [--percent N] [options]
@@ -26,7 +28,7 @@ adds devices.
 
   --group NAME           default "default"
   --percent N            share of the group's devices, 0 to 100 (5 or 5%); default 100
-  --device ID            pin one device; a pin goes before any group
+  --device ID            pin one device, seen already or not; a pin goes before any group
   --unpin                drop the device's pin, so that it follows its groups again
   --no-sync              change the folder only
 ${REPOSITORY_USAGE}${KEY_USAGE}${BROKER_USAGE}`,
@@ -46,21 +48,34 @@ ${REPOSITORY_USAGE}${KEY_USAGE}${BROKER_USAGE}`,
 
 async function runAssign(call: CommandCall): Promise<number> {
   const [name = ""] = call.positionals;
-  const repository = await (call.flag("unpin") ? runUnpin(call, name) : runAssignment(call, name));
-  if (call.flag("no-sync")) return 0;
-  await sendChange(call, repository, { repositories: ["director"] });
+  if (call.flag("unpin")) {
+    await send(call, await runUnpin(call, name));
+    return 0;
+  }
+  const { repository, result } = await runAssignment(call, name);
+  const address = await send(call, repository);
+  const { module, assignment, pinnedUntilNow } = result;
+  if (assignment.kind === "pin") {
+    const { device } = assignment;
+    const note = await unknownDeviceNote(repository, { module, device, pinnedUntilNow, address });
+    if (note !== undefined) call.io.stdout.write(`${note}\n`);
+  }
   return 0;
 }
 
-async function runAssignment(call: CommandCall, name: string): Promise<Repository> {
+async function send(call: CommandCall, repository: Repository): Promise<BrokerAddress | undefined> {
+  return call.flag("no-sync") ? undefined : sendChange(call, repository, { repositories: ["director"] });
+}
+
+async function runAssignment(
+  call: CommandCall,
+  name: string,
+): Promise<{ readonly repository: Repository; readonly result: AssignResult }> {
   const { module, version } = parseReleaseName(name);
   const audience = audienceOf(call);
   const repository = await repositoryOf(call);
-  const { assignment, olderThan, groupsUntilNow } = await assignRelease(repository, {
-    module,
-    version,
-    audience,
-  });
+  const result = await assignRelease(repository, { module, version, audience });
+  const { assignment, olderThan, groupsUntilNow } = result;
   const who =
     assignment.kind === "pin"
       ? `device ${assignment.device}`
@@ -76,7 +91,7 @@ async function runAssignment(call: CommandCall, name: string): Promise<Repositor
       `note: nothing was assigned to group ${assignment.group} before (groups until now: ${groupsUntilNow.join(", ")}). Is it what the devices' device.toml says?\n`,
     );
   }
-  return repository;
+  return { repository, result };
 }
 
 async function runUnpin(call: CommandCall, module: string): Promise<Repository> {

@@ -51,6 +51,8 @@ export interface AssignResult {
   readonly olderThan: string | undefined;
   /** If the group was never assigned anything (its name may be mistyped): the groups that were. Otherwise empty. */
   readonly groupsUntilNow: readonly string[];
+  /** The devices that anything was pinned to before. */
+  readonly pinnedUntilNow: readonly string[];
 }
 
 /** All assignments of one module, by version. */
@@ -79,6 +81,7 @@ export async function assignRelease(repository: Repository, options: AssignOptio
       assignment,
       olderThan: newerAssigned(director.targets.metadata, before, component),
       groupsUntilNow: otherGroups(director.targets.metadata, audience),
+      pinnedUntilNow: pinnedDevices(director.targets.metadata),
     };
   });
 }
@@ -89,6 +92,11 @@ function otherGroups(director: Targets, audience: Audience): readonly string[] {
   const assignments = [...director.targets.values()].flatMap(parseAssignments);
   const groups = new Set(assignments.flatMap((each) => (each.kind === "group" ? [each.group] : [])));
   return groups.has(audience.group) ? [] : [...groups].toSorted();
+}
+
+function pinnedDevices(director: Targets): readonly string[] {
+  const assignments = [...director.targets.values()].flatMap(parseAssignments);
+  return [...new Set(assignments.flatMap((each) => (each.kind === "pin" ? [each.device] : [])))];
 }
 
 function newerAssigned(

@@ -15,17 +15,19 @@ export interface DeviceRow {
   readonly modules: readonly ModuleState[];
 }
 
-/** Reads the table, sorted by device; throws FleetError "fleet/broker-…". */
+/** Reads the table, sorted by device, or a part of it: whether `only` has ever said anything. Throws FleetError "fleet/broker-…". */
 export async function readDevices(
   repository: Repository,
   address: BrokerAddress,
+  only?: string,
 ): Promise<readonly DeviceRow[]> {
   const topics = new FleetTopics(repository.settings.fleet);
   const rows = new Map<string, DeviceRow>();
   const connection = await connectBroker(address);
   try {
     const request = {
-      filters: [topics.everyDevice("status"), topics.everyDevice("state")],
+      filters: [topics.devices("status", only), topics.devices("state", only)],
+      ...(only === undefined ? {} : { expected: 1 }),
       marker: topics.metadata("image", "1.root"),
     };
     await readRetained(connection, request, (topic, payload) => {

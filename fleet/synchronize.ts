@@ -35,15 +35,16 @@ const PASSING: ReadonlySet<FleetErrorCode> = new Set([
   "fleet/broker-not-retaining",
 ]);
 
-/** Brings a change that was made in the folder to the broker, and tells what that came to. Throws FleetError, which says what sends it later. */
+/** Brings a change that was made in the folder to the broker, and tells what that came to. Throws FleetError, which says what sends it later. Gives the broker's address. */
 export async function sendChange(
   call: CommandCall,
   repository: Repository,
   options: PlanOptions & SyncOptions,
-): Promise<void> {
+): Promise<BrokerAddress> {
   try {
     const address = await brokerAddressOf(call, repository);
     printSyncReport(call.io.stdout, address, await syncRepository(repository, address, options));
+    return address;
   } catch (error) {
     if (!(error instanceof FleetError) || !PASSING.has(error.code)) throw error;
     const message = `${error.message}. The folder is up to date: \`skerry sync\` sends what it has, when that is mended`;

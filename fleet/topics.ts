@@ -30,9 +30,9 @@ export class FleetTopics {
     return `${this.#prefix}/device/${device}/reply`;
   }
 
-  /** A filter for that kind of message of every device. */
-  everyDevice(kind: "status" | "state" | "event"): string {
-    return `${this.#prefix}/device/+/${kind}`;
+  /** A filter for that kind of message of every device, or of one. */
+  devices(kind: "status" | "state" | "event", device = "+"): string {
+    return `${this.#prefix}/device/${device}/${kind}`;
   }
 
   /** The device and the kind of message of a topic, or undefined if it is no device's. */

@@ -55,7 +55,7 @@ async function followUntilAborted(
   { onNews, onConnected, signal }: WatchOptions,
 ): Promise<void> {
   const topics = new FleetTopics(repository.settings.fleet);
-  const filters = [topics.everyDevice("event"), topics.everyDevice("status")];
+  const filters = [topics.devices("event"), topics.devices("status")];
   await connection.subscribe(filters, (topic, payload, retained) => {
     const source = topics.parseDeviceTopic(topic);
     // What was retained is the past; `skerry devices` shows it.

@@ -99,6 +99,33 @@ test("a change that the broker is not there for, or refuses, stays in the folder
   }
 });
 
+test("assign --device tells that nobody has heard of the device, and whom it resembles; a known one, or one pinned before, is not told of", async (t) => {
+  if (!requireTool(t, "mosquitto")) return;
+  const broker = await start(t);
+  const repository = await newRepository(t, { broker });
+  await publish(repository);
+  const client = await device(t, broker);
+  const status = JSON.stringify({ status: "offline" });
+  await client.publishAsync("skerry/v1/demo/device/pump-01/status", status, { qos: 1, retain: true });
+  const assign = async (...argv: readonly string[]): Promise<string> => {
+    const env = { SKERRY_REPO: repository.folder };
+    const { exitCode, out, err } = await run(["assign", "acme/thermo@1.0.0", "--device", ...argv], { env });
+    t.is(exitCode, 0, err);
+    return out;
+  };
+  t.notRegex(await assign("pump-01"), /note/);
+  const mistyped = await assign("pump-o1");
+  t.regex(mistyped, /note: no device pump-o1 is known: it has never reported\. Did you mean pump-01\?/);
+  t.regex(mistyped, /`skerry assign acme\/thermo --device pump-o1 --unpin` takes the pin back/);
+  t.notRegex(await assign("pump-o1"), /note/, "it is meant so");
+  t.regex(
+    await assign("gate-7"),
+    /note: no device gate-7 is known: it has never reported\. If it is one to come/,
+  );
+  t.regex(await assign("gate-8", "--no-sync"), /nothing was pinned to it before\. Did you mean gate-7\?/);
+  t.notRegex(await assign("roof", "--no-sync"), /note/, "nobody can tell");
+});
+
 test("a session: create, publish, assign, refresh, sync, devices", async (t) => {
   if (!requireTool(t, "mosquitto")) return;
   const broker = await start(t);
