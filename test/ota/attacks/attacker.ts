@@ -43,6 +43,20 @@ export class Attacker {
     return this.steal(repository, ["timestamp", "snapshot", "targets"]);
   }
 
+  /** The set with its signatures under the ids of the keys that should have made them. */
+  passOff(repository: RepositoryName, set: MetadataSet): MetadataSet {
+    const under = (role: OnlineRole): Uint8Array => {
+      const [genuine] = this.#fleet.roles[repository][role].signers;
+      const own = this.#own.key.keyId;
+      return Buffer.from(
+        Buffer.from(set[role])
+          .toString()
+          .replaceAll(own, genuine?.key.keyId ?? own),
+      );
+    };
+    return { timestamp: under("timestamp"), snapshot: under("snapshot"), targets: under("targets") };
+  }
+
   /** A whole set for the version after the operator's, `ahead` versions on. */
   forge(
     repository: RepositoryName,
