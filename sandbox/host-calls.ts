@@ -6,27 +6,14 @@
  */
 
 import { setTimeout as delay } from "node:timers/promises";
-import type { Frame, HostCall, HostReply } from "./channel.ts";
+import type { HostCall } from "./channel.ts";
 import type { LimitCode } from "./errors.ts";
-import {
-  DEFAULT_NETWORK_CALLS_PER_SECOND,
-  MAX_MESSAGE_BYTES,
-  MAX_OPEN_HANDLES,
-  MAX_SERIAL_BYTES,
-  MAX_SERIAL_TIMEOUT_MS,
-  MAX_UNIT_LENGTH,
-  OPENING_TIMEOUT_MS,
-} from "./limits.ts";
-import type {
-  ModuleGrants,
-  ModuleServices,
-  Outcome,
-  PublishErrorCode,
-  SensorErrorCode,
-  SerialErrorCode,
-} from "./module-spec.ts";
+import { DONE, done, NO_PAYLOAD, type Reply, refusal } from "./host-replies.ts";
+import { DEFAULT_NETWORK_CALLS_PER_SECOND, MAX_MESSAGE_BYTES, MAX_UNIT_LENGTH } from "./limits.ts";
+import type { ModuleGrants, ModuleServices } from "./module-spec.ts";
 import type { NetworkCalls } from "./network/network-calls.ts";
 import type { NetworkCall, NetworkReply } from "./network/protocol.ts";
+import { SerialCalls } from "./serial-calls.ts";
 import { TokenBucket } from "./token-bucket.ts";
 import { isValidTopic, topicMatches } from "./topic-filter.ts";
 
@@ -45,11 +32,6 @@ export interface HostCallNotes {
   networkRefused(what: string): void;
 }
 
-type Reply = Frame<HostReply>;
-
-const NO_PAYLOAD = new Uint8Array(0);
-const DONE: Reply = { head: { tag: "done" }, payload: NO_PAYLOAD };
-
 export class HostCalls {
   readonly #grants: ModuleGrants;
   readonly #services: ModuleServices;
@@ -59,12 +41,9 @@ export class HostCalls {
   readonly #messages: TokenBucket;
   readonly #messageBytes: TokenBucket;
   readonly #networkRate: TokenBucket;
-  readonly #openPorts = new Set<string>();
+  readonly #serial: SerialCalls;
   readonly #ended = new AbortController();
   #networkCalls: NetworkCalls | undefined;
-  /** The port that is being opened: closing has to wait for it, or the module's next start finds it busy. */
-  #opening: Promise<unknown> = Promise.resolve();
-  #isClosed = false;
 
   constructor(grants: ModuleGrants, services: ModuleServices, limits: HostCallLimits, notes: HostCallNotes) {
     const nowMs = performance.now();
@@ -72,6 +51,7 @@ export class HostCalls {
     this.#services = services;
     this.#limits = limits;
     this.#notes = notes;
+    this.#serial = new SerialCalls(grants.serial, services, (message) => notes.serviceFailed(message));
     this.#calls = new TokenBucket(limits.hostCallsPerSecond, limits.hostCallsPerSecond, nowMs);
     this.#networkRate = new TokenBucket(
       DEFAULT_NETWORK_CALLS_PER_SECOND,
@@ -107,33 +87,7 @@ export class HostCalls {
   /** Closes what the module left open. Never rejects. */
   async close(): Promise<void> {
     this.#ended.abort();
-    const networkClosed = this.#networkCalls?.close();
-    await this.#openingEnds();
-    this.#isClosed = true;
-    await this.#closePorts();
-    await networkClosed;
-  }
-
-  /** Or its time is over: it is closed then as soon as it is open. */
-  async #openingEnds(): Promise<void> {
-    const timer = new AbortController();
-    const { signal } = timer;
-    await Promise.race([
-      this.#opening,
-      delay(OPENING_TIMEOUT_MS, undefined, { signal }).catch(() => undefined),
-    ]);
-    timer.abort();
-  }
-
-  async #closePorts(): Promise<void> {
-    for (const name of this.#openPorts) {
-      this.#openPorts.delete(name);
-      await this.#services.closeSerial(name).catch((error: unknown) => {
-        this.#notes.serviceFailed(
-          `closing ${name} failed: ${error instanceof Error ? error.message : error}`,
-        );
-      });
-    }
+    await Promise.all([this.#serial.close(), this.#networkCalls?.close()]);
   }
 
   /** Takes the call out of its rate: how long it has to wait, and what the rate is. */
@@ -158,13 +112,13 @@ export class HostCalls {
       case "read-sensor":
         return this.#readSensor(request.name);
       case "open-serial":
-        return this.#openSerial(request.name);
+        return this.#serial.open(request.name);
       case "close-serial":
-        return this.#closeSerial(request.name);
+        return this.#serial.closePort(request.name);
       case "read-serial":
-        return this.#readSerial(request.name, request.maxBytes, request.timeoutMs);
+        return this.#serial.read(request.name, request.maxBytes, request.timeoutMs);
       case "write-serial":
-        return this.#writeSerial(request.name, payload);
+        return this.#serial.write(request.name, payload);
       case "publish":
         return this.#publish(request.topic, payload);
       case "read-stdin":
@@ -187,62 +141,6 @@ export class HostCalls {
       return refusal("failed");
     }
     return { head: { tag: "reading", value, unit, timeNs: String(timeNs) }, payload: NO_PAYLOAD };
-  }
-
-  async #openSerial(name: string): Promise<Reply> {
-    if (!this.#grants.serial.includes(name)) {
-      return refusal("not-granted");
-    }
-    if (this.#openPorts.has(name) || this.#openPorts.size >= MAX_OPEN_HANDLES) {
-      return refusal("busy");
-    }
-    const opened = this.#services.openSerial(name);
-    this.#opening = opened.then(
-      ({ tag }) => tag === "ok" && this.#openPorts.add(name),
-      () => undefined,
-    );
-    const outcome = await opened;
-    await this.#opening;
-    if (this.#isClosed) {
-      await this.#closePorts();
-    }
-    return done(outcome);
-  }
-
-  async #closeSerial(name: string): Promise<Reply> {
-    if (this.#openPorts.delete(name)) {
-      await this.#services.closeSerial(name);
-    }
-    return DONE;
-  }
-
-  async #readSerial(name: string, maxBytes: number, timeoutMs: number): Promise<Reply> {
-    if (!this.#openPorts.has(name)) {
-      return refusal("not-granted");
-    }
-    if (maxBytes === 0) {
-      return refusal("invalid-argument");
-    }
-    const boundedBytes = Math.min(maxBytes, MAX_SERIAL_BYTES);
-    const boundedMs = Math.min(timeoutMs, MAX_SERIAL_TIMEOUT_MS);
-    const outcome = await this.#services.readSerial(name, boundedBytes, boundedMs);
-    if (outcome.tag === "err") {
-      return refusal(outcome.code);
-    }
-    return { head: { tag: "bytes" }, payload: outcome.value.subarray(0, boundedBytes) };
-  }
-
-  async #writeSerial(name: string, data: Uint8Array): Promise<Reply> {
-    if (!this.#openPorts.has(name)) {
-      return refusal("not-granted");
-    }
-    if (data.byteLength > MAX_SERIAL_BYTES) {
-      return refusal("invalid-argument");
-    }
-    const outcome = await this.#services.writeSerial(name, data);
-    return outcome.tag === "err"
-      ? refusal(outcome.code)
-      : { head: { tag: "count", count: outcome.value }, payload: NO_PAYLOAD };
   }
 
   /** The network is loaded when a module that has a grant asks for it. */
@@ -306,12 +204,4 @@ function networkDenied({ op }: NetworkCall): NetworkReply {
 
 function networkReply(reply: NetworkReply, payload: Uint8Array = NO_PAYLOAD): Reply {
   return { head: { tag: "network", reply }, payload };
-}
-
-function refusal(code: SensorErrorCode | SerialErrorCode | PublishErrorCode): Reply {
-  return { head: { tag: "error", code }, payload: NO_PAYLOAD };
-}
-
-function done(outcome: Outcome<void, SerialErrorCode | PublishErrorCode>): Reply {
-  return outcome.tag === "ok" ? DONE : refusal(outcome.code);
 }
