@@ -6,15 +6,15 @@
  * worker) is recorded once; `done` resolves when the worker's thread is gone and its ports are closed.
  */
 
-import type { Worker } from "node:worker_threads";
 import { type AgentMessage, encodeFrame, type WorkerMessage } from "./channel.ts";
 import { AgentControl, createControlMemory } from "./control-block.ts";
 import { SandboxError, type SandboxErrorCode } from "./errors.ts";
 import { HostCalls } from "./host-calls.ts";
 import { Inbox } from "./inbox.ts";
 import { LimitReports } from "./limit-reports.ts";
-import * as limits from "./limits.ts";
+import { LOG_SLACK } from "./limits.ts";
 import { LogRate } from "./log-rate.ts";
+import { type EffectiveLimits, effectiveLimits } from "./module-limits.ts";
 import type {
   Delivery,
   HealthReport,
@@ -24,10 +24,10 @@ import type {
   ModuleSpec,
   RunningModule,
 } from "./module-spec.ts";
-import { parseWorkerMessage } from "./parse-worker-message.ts";
+import { ModuleWorker } from "./module-worker.ts";
 import { ReactorCalls } from "./reactor-calls.ts";
 import { ReactorTimer } from "./reactor-timer.ts";
-import { createWorker, workerStart } from "./start-worker.ts";
+import { workerStart } from "./start-worker.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /**
@@ -58,9 +58,9 @@ class ModuleHost implements RunningModule {
   readonly #inbox: Inbox;
   readonly #limitReports: LimitReports;
   readonly #log: LogRate;
-  readonly #callDeadlineMs: number;
+  readonly #limits: EffectiveLimits;
   readonly #resolveDone: (end: ModuleEnd) => void;
-  #worker: Worker | undefined;
+  #worker: ModuleWorker | undefined;
   #state: "starting" | "running" | "ended" = "starting";
   #isInitializing = false;
   #end: ModuleEnd | undefined;
@@ -73,28 +73,17 @@ class ModuleHost implements RunningModule {
     this.#resolveDone = resolve;
     this.#spec = spec;
     this.#observer = observer;
-    this.#callDeadlineMs = spec.limits.callDeadlineMs ?? limits.DEFAULT_CALL_DEADLINE_MS;
+    this.#limits = effectiveLimits(spec.limits);
+    const { logLinesPerSecond, logBytesPerSecond, receivedMessagesPerSecond } = this.#limits;
     this.#limitReports = new LimitReports((code, message) => observer.limited?.(code, message));
-    this.#log = new LogRate(
-      limits.LOG_SLACK * (spec.limits.logLinesPerSecond ?? limits.DEFAULT_LOG_LINES_PER_SECOND),
-      limits.LOG_SLACK * (spec.limits.logBytesPerSecond ?? limits.DEFAULT_LOG_BYTES_PER_SECOND),
-    );
-    this.#hostCalls = new HostCalls(
-      spec.grants,
-      services,
-      {
-        hostCallsPerSecond: spec.limits.hostCallsPerSecond ?? limits.DEFAULT_HOST_CALLS_PER_SECOND,
-        messagesPerSecond: spec.limits.messagesPerSecond ?? limits.DEFAULT_MESSAGES_PER_SECOND,
-        messageBytesPerSecond: spec.limits.messageBytesPerSecond ?? limits.DEFAULT_MESSAGE_BYTES_PER_SECOND,
-      },
-      {
-        limited: (code, message) => this.#limitReports.report(code, message),
-        serviceFailed: (message) => this.#logLine("warning", message),
-        networkRefused: (what) => this.#logLine("warning", `network: not granted: ${what}`),
-      },
-    );
+    this.#log = new LogRate(LOG_SLACK * logLinesPerSecond, LOG_SLACK * logBytesPerSecond);
+    this.#hostCalls = new HostCalls(spec.grants, services, this.#limits, {
+      limited: (code, message) => this.#limitReports.report(code, message),
+      serviceFailed: (message) => this.#logLine("warning", message),
+      networkRefused: (what) => this.#logLine("warning", `network: not granted: ${what}`),
+    });
     this.#inbox = new Inbox({
-      messagesPerSecond: spec.limits.receivedMessagesPerSecond ?? limits.DEFAULT_RECEIVED_MESSAGES_PER_SECOND,
+      messagesPerSecond: receivedMessagesPerSecond,
       call: (topic, payload) => this.#onMessage(topic, payload),
       limited: (code, message) => this.#limitReports.report(code, message),
     });
@@ -102,16 +91,31 @@ class ModuleHost implements RunningModule {
 
   start(): void {
     try {
-      const heapMiB = this.#spec.limits.heapMiB ?? limits.DEFAULT_HEAP_MIB;
       const withFolders = (this.#spec.folders ?? []).length > 0;
-      this.#worker = createWorker(this.#controlMemory, heapMiB, withFolders);
-      this.#listen(this.#worker);
-      this.#post({ kind: "start", start: workerStart(this.#spec) });
+      const { heapMiB } = this.#limits;
+      this.#worker = new ModuleWorker(
+        this.#controlMemory,
+        { heapMiB, withFolders },
+        {
+          message: (head, payload) => {
+            if (this.#end === undefined) this.#handle(head, payload);
+          },
+          failed: (code, message) => this.#fail(code, message),
+          gone: (code) => {
+            this.#end ??= failure(
+              "sandbox/worker-failed",
+              `the module's worker ended by itself with code ${code}`,
+            );
+            void this.#cleanUp(this.#end);
+          },
+        },
+      );
+      this.#post({ kind: "start", start: workerStart(this.#spec, this.#limits) });
     } catch (error) {
       this.#fail("sandbox/worker-failed", `the module's worker did not start: ${messageOf(error)}`);
       return;
     }
-    this.#watchdog.watchCall("start", this.#spec.limits.startDeadlineMs ?? limits.DEFAULT_START_DEADLINE_MS);
+    this.#watchdog.watchCall("start", this.#limits.startDeadlineMs);
   }
 
   async stop(graceMs: number): Promise<ModuleEnd> {
@@ -139,39 +143,6 @@ class ModuleHost implements RunningModule {
 
   deliver(topic: string, payload: Uint8Array): Promise<Delivery> {
     return this.#inbox.deliver(topic, payload);
-  }
-
-  #listen(worker: Worker): void {
-    worker.on("message", (frame: unknown) => this.#receive(frame));
-    worker.on("messageerror", (error) =>
-      this.#fail(
-        "sandbox/channel-violation",
-        `the module's worker sent something unreadable: ${messageOf(error)}`,
-      ),
-    );
-    worker.on("error", (error) => this.#workerFailed(error));
-    worker.on("exit", (code) => {
-      this.#end ??= failure("sandbox/worker-failed", `the module's worker ended by itself with code ${code}`);
-      void this.#cleanUp(this.#end);
-    });
-    // Nothing of ours writes there; whatever does must neither reach the agent's output nor pile up.
-    worker.stdout.resume();
-    worker.stderr.resume();
-  }
-
-  #receive(frame: unknown): void {
-    if (this.#end !== undefined) {
-      return;
-    }
-    try {
-      const { head, payload } = parseWorkerMessage(frame);
-      this.#handle(head, payload);
-    } catch (error) {
-      if (!(error instanceof SandboxError)) {
-        throw error;
-      }
-      this.#fail(error.code, error.message);
-    }
   }
 
   #handle(message: WorkerMessage, payload: Uint8Array): void {
@@ -224,7 +195,7 @@ class ModuleHost implements RunningModule {
   #nowInitializing(): void {
     if (this.#state === "starting" && !this.#isInitializing) {
       this.#isInitializing = true;
-      this.#watchdog.watchCall("init", this.#callDeadlineMs);
+      this.#watchdog.watchCall("init", this.#limits.callDeadlineMs);
     }
   }
 
@@ -235,7 +206,7 @@ class ModuleHost implements RunningModule {
     this.#state = "running";
     this.#watchdog.rest();
     if (this.#spec.world === "command") {
-      this.#watchdog.watchActivity(this.#callDeadlineMs);
+      this.#watchdog.watchActivity(this.#limits.callDeadlineMs);
     } else if (this.#spec.intervalMs !== undefined && hasTimer) {
       this.#timer.start(this.#spec.intervalMs);
     }
@@ -245,14 +216,18 @@ class ModuleHost implements RunningModule {
 
   async #onTimer(): Promise<void> {
     if (this.#state !== "running") return;
-    const error = await this.#reactor.call({ kind: "on-timer" }, this.#callDeadlineMs);
+    const error = await this.#reactor.call({ kind: "on-timer" }, this.#limits.callDeadlineMs);
     if (error !== null && this.#end === undefined) {
       this.#observer.callFailed?.("on-timer", error);
     }
   }
 
   async #onMessage(topic: string, payload: Uint8Array): Promise<string | null> {
-    const error = await this.#reactor.call({ kind: "on-message", topic }, this.#callDeadlineMs, payload);
+    const error = await this.#reactor.call(
+      { kind: "on-message", topic },
+      this.#limits.callDeadlineMs,
+      payload,
+    );
     if (error !== null && this.#end === undefined) {
       this.#observer.callFailed?.("on-message", error);
     }
@@ -266,17 +241,7 @@ class ModuleHost implements RunningModule {
   }
 
   #post(message: AgentMessage, payload?: Uint8Array): void {
-    this.#worker?.postMessage(encodeFrame(message, payload));
-  }
-
-  #workerFailed(error: unknown): void {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "ERR_WORKER_OUT_OF_MEMORY") {
-      const heapMiB = this.#spec.limits.heapMiB ?? limits.DEFAULT_HEAP_MIB;
-      this.#fail("limit/heap", `the worker's JavaScript heap outgrew ${heapMiB} MiB`);
-    } else {
-      this.#fail("sandbox/worker-failed", `the module's worker failed: ${messageOf(error)}`);
-    }
+    this.#worker?.post(message, payload);
   }
 
   #fail(code: SandboxErrorCode, message: string): void {
@@ -295,7 +260,7 @@ class ModuleHost implements RunningModule {
     if (this.#worker === undefined) {
       void this.#cleanUp(end);
     } else {
-      void this.#worker.terminate();
+      this.#worker.terminate();
     }
   }
 

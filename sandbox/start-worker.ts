@@ -3,7 +3,8 @@
 import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 import type { WorkerStart } from "./channel.ts";
-import * as limits from "./limits.ts";
+import { WORKER_STACK_MIB, WORKER_YOUNG_GENERATION_MIB } from "./limits.ts";
+import type { EffectiveLimits } from "./module-limits.ts";
 import type { ModuleSpec } from "./module-spec.ts";
 
 /** A thread with bounded heap and stack, without the agent's environment, arguments or standard streams. */
@@ -36,8 +37,8 @@ export function createWorker(
     trackUnmanagedFds: withFolders,
     resourceLimits: {
       maxOldGenerationSizeMb: heapMiB,
-      maxYoungGenerationSizeMb: limits.WORKER_YOUNG_GENERATION_MIB,
-      stackSizeMb: limits.WORKER_STACK_MIB,
+      maxYoungGenerationSizeMb: WORKER_YOUNG_GENERATION_MIB,
+      stackSizeMb: WORKER_STACK_MIB,
     },
   });
 }
@@ -48,8 +49,9 @@ function workerUrl(): URL {
   return new URL(`./worker.${extension}`, import.meta.url);
 }
 
-/** What the worker needs to know, with the defaults filled in. */
-export function workerStart(spec: ModuleSpec): WorkerStart {
+/** What the worker needs to know. */
+export function workerStart(spec: ModuleSpec, limits: EffectiveLimits): WorkerStart {
+  const { memoryBytes, codeBytes, logLinesPerSecond, logBytesPerSecond, writtenBytesPerSecond } = limits;
   return {
     name: spec.name,
     componentPath: spec.componentPath,
@@ -60,10 +62,7 @@ export function workerStart(spec: ModuleSpec): WorkerStart {
     folders: spec.folders ?? [],
     stdio: spec.stdio ?? "log",
     grants: spec.grants,
-    memoryBytes: spec.limits.memoryBytes ?? limits.DEFAULT_MEMORY_BYTES,
-    ...(spec.limits.codeBytes === undefined ? {} : { codeBytes: spec.limits.codeBytes }),
-    logLinesPerSecond: spec.limits.logLinesPerSecond ?? limits.DEFAULT_LOG_LINES_PER_SECOND,
-    logBytesPerSecond: spec.limits.logBytesPerSecond ?? limits.DEFAULT_LOG_BYTES_PER_SECOND,
-    writtenBytesPerSecond: spec.limits.writtenBytesPerSecond ?? limits.DEFAULT_WRITTEN_BYTES_PER_SECOND,
+    ...{ memoryBytes, logLinesPerSecond, logBytesPerSecond, writtenBytesPerSecond },
+    ...(codeBytes === undefined ? {} : { codeBytes }),
   };
 }

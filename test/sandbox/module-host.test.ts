@@ -2,7 +2,7 @@
 
 import anyTest, { type ExecutionContext } from "ava";
 import { MAX_FUNCTION_BYTES } from "../../sandbox/component/limits.ts";
-import { MAX_TABLE_ELEMENTS } from "../../sandbox/limits.ts";
+import { MAX_START_BYTES, MAX_TABLE_ELEMENTS } from "../../sandbox/limits.ts";
 import type { ModuleEnd } from "../../sandbox/module-spec.ts";
 import { commandText, componentFile, reactorText } from "../support/modules.ts";
 import { type ModuleRecord, type StartOptions, startRecorded } from "../support/run-module.ts";
@@ -30,6 +30,14 @@ function failedWith(t: ExecutionContext, end: ModuleEnd, code: string): void {
 test("a command ends with the code that run returns", async (t) => {
   t.deepEqual((await runText(commandText("(i32.const 0)"))).end, { kind: "exited", exitCode: 0 });
   t.deepEqual((await runText(commandText("(i32.const 1)"))).end, { kind: "exited", exitCode: 1 });
+});
+
+test("a module that is told more than one message holds is not started, and its thread is taken away", async (t) => {
+  const { end } = await runText(commandText("(i32.const 0)"), {
+    env: { NAME: "x".repeat(MAX_START_BYTES) },
+  });
+  failedWith(t, end, "sandbox/worker-failed");
+  t.regex(end.kind === "failed" ? end.message : "", /did not start: .* bytes; 131072 are the most/);
 });
 
 test("exit ends a command at once, with its code", async (t) => {
