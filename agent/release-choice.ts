@@ -20,6 +20,7 @@ export class ReleaseChoice {
   readonly #options: ReleaseChoiceOptions;
   readonly #verified = new VerifiedDelegations();
   #neededRoles: ReadonlySet<string> | undefined;
+  #lacksNewRole = false;
 
   constructor(options: ReleaseChoiceOptions) {
     this.#options = options;
@@ -28,6 +29,14 @@ export class ReleaseChoice {
   /** The delegated roles that this device's modules lead to; undefined before the first choice. */
   get neededRoles(): ReadonlySet<string> | undefined {
     return this.#neededRoles;
+  }
+
+  /**
+   * Whether the last choice lacked a delegated role that nothing had led to before: its file was of no interest when it came, and does not come again
+   * unasked. In a chain of delegations each role's file tells the next, so that as many requests as the chain is long find its end.
+   */
+  get lacksNewRole(): boolean {
+    return this.#lacksNewRole;
   }
 
   /** The releases by module; undefined while one of the repositories is not trusted whole and unexpired. `delegated` is what arrived. */
@@ -57,6 +66,8 @@ export class ReleaseChoice {
       device,
       committed: committed(),
     });
+    const newRoles = search.neededRoles.difference(this.#neededRoles ?? search.neededRoles);
+    this.#lacksNewRole = [...newRoles].some((role) => !delegated.has(role));
     this.#neededRoles = search.neededRoles;
     this.#verified.retain(search.neededRoles);
     return selections;

@@ -203,9 +203,8 @@ export class TrustWatch {
       const error = await this.#update(this.#watched[repository], nowMs);
       if (error !== undefined) undecided.push(error);
     }
-    const neededBefore = this.#choice.neededRoles;
     const chosen = this.#choose(this.#time());
-    const needsMore = this.#lacksNewRole(neededBefore);
+    const needsMore = chosen !== undefined && this.#choice.lacksNewRole;
     const isLast =
       !needsMore && ((graceIsOver && this.#askedAgain) || isSameMetadata(this.#concluded, received));
     const unvouched = chosen !== undefined && this.#select(chosen, isLast);
@@ -270,17 +269,6 @@ export class TrustWatch {
     const { image, director } = this.#watched;
     if (!image.holds || !director.holds) return undefined;
     return this.#choice.choose(image.trusted, director.trusted, image.received.delegated, nowMs);
-  }
-
-  /**
-   * Whether a delegated role is missing that nothing led to before: its file was of no interest when it came, and does not come again unasked. In a chain of
-   * delegations each role's file tells the next, so that as many requests as the chain is long find its end.
-   */
-  #lacksNewRole(neededBefore: ReadonlySet<string> | undefined): boolean {
-    const { neededRoles } = this.#choice;
-    if (neededBefore === undefined || neededRoles === undefined) return false;
-    const { delegated } = this.#watched.image.received;
-    return [...neededRoles].some((role) => !neededBefore.has(role) && !delegated.has(role));
   }
 
   /** Says what to run; true if a refusal may still vanish when the image repository's part arrives. */

@@ -110,19 +110,19 @@ async function signRoot(
   const signed = await addSignatures(unsigned, signers, { other: pending, previous, verifier });
   for (const file of files) stdout.write(`Signed with ${file.name}\n`);
   const isTaken = repository !== undefined && (await takeRoot(repository, signed));
-  if (isTaken) {
-    stdout.write(`Taken: ${name} root ${signed.root.metadata.version}. Next: skerry sync\n\n`);
-    return;
+  stdout.write(
+    isTaken
+      ? `Taken: ${name} root ${signed.root.metadata.version}. Next: skerry sync\n\n`
+      : `${nextStep(judge(signed))}\n  ${signed.path}\n\n`,
+  );
+}
+
+function nextStep({ missing }: RootSignatures): string {
+  if (missing.length === 0) {
+    return "Complete as far as can be told here. Bring it to the repository folder, `skerry keys sign` there takes it:";
   }
-  const { missing } = judge(signed);
-  const still = missing
-    .map(({ count, version }) => `${count} more for root ${version}'s threshold`)
-    .join(", ");
-  const next =
-    missing.length > 0
-      ? `Still missing: ${still}. Pass it on:`
-      : "Complete as far as can be told here. Bring it to the repository folder, `skerry keys sign` there takes it:";
-  stdout.write(`${next}\n  ${signed.path}\n\n`);
+  const still = missing.map(({ count, version }) => `${count} more for root ${version}'s threshold`);
+  return `Still missing: ${still.join(", ")}. Pass it on:`;
 }
 
 /** What waits in the repository for the same version, to bring the signatures together. */
