@@ -8,7 +8,6 @@
 
 import {
   type BigIntStats,
-  constants,
   fstatSync,
   futimesSync,
   linkSync,
@@ -38,29 +37,16 @@ import {
   secondsOf,
   typeOf,
 } from "./metadata.ts";
+import {
+  type DescriptorFlags,
+  following,
+  type OpenFlags,
+  type PathFlags,
+  systemFlags,
+} from "./open-flags.ts";
 import { OpenFolder } from "./open-folder.ts";
 import { type LastLink, type Place, readLink, withPlace } from "./resolve.ts";
 import { fileInput, fileOutput } from "./streams.ts";
-
-interface PathFlags {
-  readonly symlinkFollow?: boolean;
-}
-
-interface OpenFlags {
-  readonly create?: boolean;
-  readonly directory?: boolean;
-  readonly exclusive?: boolean;
-  readonly truncate?: boolean;
-}
-
-interface DescriptorFlags {
-  readonly read?: boolean;
-  readonly write?: boolean;
-  readonly fileIntegritySync?: boolean;
-  readonly dataIntegritySync?: boolean;
-  readonly requestedWriteSync?: boolean;
-  readonly mutateDirectory?: boolean;
-}
 
 /** What `open` makes a descriptor of. */
 interface Opened {
@@ -242,7 +228,8 @@ export class Descriptor {
       if (place.wantsFolder && create) throw new FilesystemError("is-directory");
       if (create) this.#takeEntryFor(place.systemPath);
       if (create || truncate) this.#folder.waitToWrite(WRITTEN_PAGE_BYTES);
-      const file = this.#open(place, openFlags, flags);
+      const system = systemFlags(place.wantsFolder, openFlags, flags);
+      const file = this.#folder.context.opening(() => openSync(place.systemPath, system));
       this.#folder.openFiles.add(file);
       const type = typeOf(fstatSync(file, { bigint: true }));
       const kept = type === "directory" ? { ...flags, mutateDirectory: true } : flags;
@@ -338,21 +325,6 @@ export class Descriptor {
     this.#at(oldPath, "never", (from) => newDescriptor.#at(newPath, "never", (to) => work(from, to)));
   }
 
-  #open(place: Place, { create, exclusive, truncate, directory }: OpenFlags, flags: DescriptorFlags): number {
-    const access = flags.write ? (flags.read ? constants.O_RDWR : constants.O_WRONLY) : constants.O_RDONLY;
-    const system =
-      access |
-      // A named pipe in the folder must not make the module wait for its other end.
-      (constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY) |
-      (create ? constants.O_CREAT : 0) |
-      (exclusive ? constants.O_EXCL : 0) |
-      (truncate ? constants.O_TRUNC : 0) |
-      (directory || place.wantsFolder ? constants.O_DIRECTORY : 0) |
-      (flags.fileIntegritySync ? constants.O_SYNC : 0) |
-      (flags.dataIntegritySync ? constants.O_DSYNC : 0);
-    return this.#folder.context.opening(() => openSync(place.systemPath, system));
-  }
-
   #describe(stats: BigIntStats): DescriptorStat {
     return descriptorStat(stats, this.#folder.context.exactTimes.of(stats));
   }
@@ -379,10 +351,6 @@ export class Descriptor {
   #requireWritable(): void {
     if (this.#flags.write !== true) throw new FilesystemError("bad-descriptor");
   }
-}
-
-function following(flags: PathFlags): LastLink {
-  return flags.symlinkFollow === true ? "always" : "before-slash";
 }
 
 function statsOf({ systemPath, wantsFolder }: Place): BigIntStats {
