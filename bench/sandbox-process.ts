@@ -3,7 +3,7 @@
  * of its own, and run under `--expose-gc`. Prints one line of JSON.
  *
  *   node sandbox-process.js first-result loader|warm-loader|glue calls|quickjs <component or glue file>
- *   node sandbox-process.js memory loader|glue calls <component or glue file>
+ *   node sandbox-process.js memory loader|glue calls <component or glue file> <KiB of ballast>
  *   node sandbox-process.js worker [validated|other <component file>]
  */
 import { once } from "node:events";
@@ -42,11 +42,13 @@ const SETTLING_PAUSE_MS = 50;
 const WORKER_SETTLING_MS = 2_000;
 const WARM_UP_CALLS = 300_000;
 const MEASURED_CALLS = 1_000_000;
+const WORDS_IN_KIBIBYTE = 128;
 
 const [what, ...rest] = process.argv.slice(2);
-process.stdout.write(JSON.stringify(await measure(rest)));
+const measured = JSON.stringify(await measure(rest));
+process.stdout.write(measured);
 
-async function measure([first, name, file]: readonly string[]): Promise<unknown> {
+async function measure([first, name, file, ballast]: readonly string[]): Promise<unknown> {
   if (what === "worker")
     return name === undefined ? measureEmptyWorker() : measureWorker(name, first === "validated");
   if ((name !== "calls" && name !== "quickjs") || file === undefined)
@@ -54,7 +56,7 @@ async function measure([first, name, file]: readonly string[]): Promise<unknown>
   const start = first === "glue" ? () => loadGlue(file) : await loaderOf(name, file);
   // Whoever stages a component has loaded one before; the second time, the loader's own code is compiled already.
   if (first === "warm-loader") firstCall(name, await start());
-  return what === "memory" ? measureMemory(start) : timeFirstResult(name, start);
+  return what === "memory" ? measureMemory(start, Number(ballast)) : timeFirstResult(name, start);
 }
 
 /** An addition; and of the poller, whether it is healthy before its first poll (it says no). */
@@ -126,8 +128,13 @@ async function timeFirstResult(name: ComponentName, start: () => Promise<Exports
   return { firstResultMs: performance.now() - startMs, result };
 }
 
-/** A million calls after as many as the engine needs to settle on its code. */
-async function measureMemory(start: () => Promise<Exports>): Promise<MemoryUse> {
+/**
+ * A million calls after as many as the engine needs to settle on its code.
+ *
+ * @param ballastKiB heap that is in use from before the measurement until after it
+ */
+async function measureMemory(start: () => Promise<Exports>, ballastKiB: number): Promise<MemoryUse> {
+  const ballast = Array.from({ length: ballastKiB }, () => new Array<unknown>(WORDS_IN_KIBIBYTE).fill(0));
   const before = await settledMiB();
   const exports = await start();
   firstCall("calls", exports);
@@ -137,6 +144,8 @@ async function measureMemory(start: () => Promise<Exports>): Promise<MemoryUse> 
   callOften(exports, MEASURED_CALLS);
   const endMiB = await anonymousMiB(process.pid);
   const called = await settledMiB();
+  // Used once more, or it would be collected in between.
+  if (ballast.length !== ballastKiB) throw new Error("see the file's header");
   return { loadedMiB: loaded - before, callsMiB: called - warm, endMiB };
 }
 
