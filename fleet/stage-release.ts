@@ -13,7 +13,7 @@ import { constants, zstdCompressSync } from "node:zlib";
 import { type ChunkEntry, type Digested, encodeChunkList } from "../ota/chunk-list.ts";
 import { MAX_CHUNK_BYTES, MAX_COMPONENT_BYTES } from "../ota/limits.ts";
 import type { ReleaseFile } from "../ota/names.ts";
-import { cutLength, mustCutLongest } from "./cut-chunks.ts";
+import { cutLength, cuttingOf, mustCutLongest } from "./cut-chunks.ts";
 import { FleetError } from "./errors.ts";
 import { ioError, makeFolder, PUBLIC_MODE, readRange, writeFileDurably } from "./files.ts";
 
@@ -112,10 +112,11 @@ async function copyChunks(
   const whole = createHash("sha256");
   const chunks: ChunkEntry[] = [];
   const known = new Map<string, ChunkEntry>();
+  const cutting = cuttingOf(size);
   let offset = 0;
   while (offset < size) {
     const window = await readRange(source, offset, Math.min(MAX_CHUNK_BYTES, size - offset));
-    const length = mustCutLongest(chunks.length, size - offset) ? window.length : cutLength(window);
+    const length = mustCutLongest(chunks.length, size - offset) ? window.length : cutLength(window, cutting);
     // A file that shrinks under our hands.
     if (length === 0) break;
     const bytes = window.subarray(0, length);

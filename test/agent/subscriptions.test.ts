@@ -52,9 +52,23 @@ test("a resumed session: everything wanted again, and what was given up meanwhil
   subscriptions.unwant("given-up");
   subscriptions.reset(true);
   t.deepEqual(all(subscriptions), [
-    { kind: "unsubscribe", filters: ["given-up"] },
     { kind: "subscribe", filters: ["kept"] },
+    { kind: "unsubscribe", filters: ["given-up"] },
   ]);
+});
+
+test("subscribing and unsubscribing take turns, so that neither waits for all of the other", (t) => {
+  const subscriptions = new Subscriptions();
+  const some = (name: string): string[] =>
+    Array.from({ length: 2 * MAX_FILTERS_PER_PACKET }, (_, n) => `${name}/${n}`);
+  for (const filter of some("old")) subscriptions.want(filter);
+  all(subscriptions);
+  for (const filter of some("old")) subscriptions.unwant(filter);
+  for (const filter of some("new")) subscriptions.want(filter);
+  t.deepEqual(
+    all(subscriptions).map(({ kind }) => kind),
+    ["subscribe", "unsubscribe", "subscribe", "unsubscribe"],
+  );
 });
 
 test("a lost session: nothing to unsubscribe", (t) => {

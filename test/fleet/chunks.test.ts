@@ -5,8 +5,8 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { zstdDecompressSync } from "node:zlib";
-import test from "ava";
-import { cutLength, mustCutLongest } from "../../fleet/cut-chunks.ts";
+import test, { type ExecutionContext } from "ava";
+import { cutLength, cuttingOf, mustCutLongest } from "../../fleet/cut-chunks.ts";
 import { measureFetch } from "../../fleet/fetch-size.ts";
 import { loadMetadata } from "../../fleet/metadata-store.ts";
 import { listedFiles, readReleaseBlobs } from "../../fleet/release-blobs.ts";
@@ -22,7 +22,7 @@ const EXAMPLE = fileURLToPath(new URL("../../examples/modbus-js/modbus-1.0.0.was
 function cut(bytes: Uint8Array): number[] {
   const lengths: number[] = [];
   for (let at = 0; at < bytes.length; at += lengths.at(-1) ?? 0) {
-    lengths.push(cutLength(bytes.subarray(at, at + MAX_CHUNK_BYTES)));
+    lengths.push(cutLength(bytes.subarray(at, at + MAX_CHUNK_BYTES), cuttingOf(bytes.length)));
   }
   return lengths;
 }
@@ -57,8 +57,27 @@ test("chunks have 2 to 64 KiB, the last one may be shorter, and some 16 KiB on a
   t.true(average > 14_000 && average < 22_000, `${average}`);
 });
 
+test("a component of 4 MiB or more is cut into chunks twice as long", (t) => {
+  const threshold = 4 * 1024 * 1024;
+  const average = (size: number): number => size / cut(componentBytes(size, 1)).length;
+  const [usual, coarse] = [average(threshold - 1), average(threshold)];
+  t.true(usual > 14_000 && usual < 22_000, `${usual}`);
+  t.true(coarse > 28_000 && coarse < 42_000, `${coarse}`);
+});
+
 test("the cuts are those of the documented rule: a table from SHA-256, two masks", (t) => {
-  const bytes = componentBytes(100_000, 1);
+  const rules = [
+    { size: 100_000, normal: 16_384, before: 0xffff0000n, after: 0xfff00000n },
+    { size: 4 * 1024 * 1024, normal: 32_768, before: 0xffff8000n, after: 0xfff80000n },
+  ];
+  for (const rule of rules) checkRule(t, rule);
+});
+
+function checkRule(
+  t: ExecutionContext,
+  rule: { readonly size: number; readonly normal: number; readonly before: bigint; readonly after: bigint },
+): void {
+  const bytes = componentBytes(rule.size, 1);
   const gear = Array.from({ length: 256 }, (_, byte) =>
     createHash("sha256").update(Buffer.of(byte)).digest().readUInt32BE(),
   );
@@ -66,16 +85,18 @@ test("the cuts are those of the documented rule: a table from SHA-256, two masks
     let hash = 0n;
     for (let at = 2_048; at < chunk.length; at++) {
       hash = BigInt.asUintN(32, (hash << 1n) + BigInt(gear[chunk[at] ?? 0] ?? 0));
-      if ((hash & (at < 16_384 ? 0xffff0000n : 0xfff00000n)) === 0n) return at + 1;
+      if ((hash & (at < rule.normal ? rule.before : rule.after)) === 0n) return at + 1;
     }
     return chunk.length;
   };
-  for (let at = 0; at < bytes.length; ) {
+  // The rule in big integers is slow: the first half a megabyte will do.
+  for (let at = 0; at < Math.min(bytes.length, 500_000); ) {
     const window = bytes.subarray(at, at + MAX_CHUNK_BYTES);
-    t.is(cutLength(window), byTheRule(window));
-    at += cutLength(window);
+    const length = cutLength(window, cuttingOf(bytes.length));
+    t.is(length, byTheRule(window));
+    at += length;
   }
-});
+}
 
 test("the same bytes everywhere are cut into the longest chunks, one content", (t) => {
   for (const byte of [0, 0x41, 0xff]) {
@@ -136,7 +157,7 @@ test("chunks that nothing compresses are sent as they are, and not stored a seco
 
 test("a component whose chunk list outgrows a message is published with a list in parts", async (t) => {
   const repository = await newRepository(t);
-  const component = componentBytes(24 * 1_048_576, 1);
+  const component = componentBytes(40 * 1_048_576, 1);
   const { chunks } = await publish(repository, { component });
   t.true(chunks > 963);
   const list = await readFile(releaseFile(repository.folder, MODULE, "1.0.0", "component.chunks"));
