@@ -3,6 +3,7 @@ import { type DebianTool, installMissing } from "./debian-packages.ts";
 
 const TOOLS: readonly DebianTool[] = [
   { command: "qemu-system-arm", package: "qemu-system-arm" },
+  { command: "qemu-system-aarch64", package: "qemu-system-arm" },
   { command: "qemu-img", package: "qemu-utils" },
   { command: "mmdebstrap", package: "mmdebstrap" },
   { command: "mke2fs", package: "e2fsprogs" },
@@ -12,6 +13,8 @@ const TOOLS: readonly DebianTool[] = [
   { command: "bc", package: "bc" },
   { command: "flex", package: "flex" },
   { command: "bison", package: "bison" },
+  { command: "depmod", package: "kmod" },
+  { command: "cpio", package: "cpio" },
   { command: "xz", package: "xz-utils" },
 ];
 
