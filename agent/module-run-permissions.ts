@@ -1,7 +1,7 @@
 /** What a module that is run by hand may do: what its manifest requests and a policy file grants, as on a device. */
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { decideGrants, type Grant, mergedConfig, moduleGrants } from "../devices/grants.ts";
+import { decideGrants, type Grant, grantedCodeBytes, mergedConfig, moduleGrants } from "../devices/grants.ts";
 import { rulesOf } from "../devices/network-rules.ts";
 import type { DevicePolicy } from "../devices/policy.ts";
 import type { Manifest } from "../ota/manifest.ts";
@@ -17,6 +17,8 @@ export interface RunPermissions {
   readonly env: Readonly<Record<string, string>>;
   readonly intervalMs: number | undefined;
   readonly memoryBytes: number | undefined;
+  /** WebAssembly code that the policy grants; undefined for however much, where none was named. */
+  readonly codeBytes: number | undefined;
   readonly grants: ModuleGrants;
   /** Filters of what it may be told. */
   readonly subscribe: readonly string[];
@@ -24,6 +26,9 @@ export interface RunPermissions {
   readonly storageBytes: number;
   readonly policy: DevicePolicy;
 }
+
+/** The pattern of the grants that every module has. */
+const EVERY_MODULE = "*/*";
 
 const NO_POLICY: DevicePolicy = { sensors: new Map(), serialPorts: new Map(), grants: [] };
 
@@ -37,8 +42,17 @@ export async function readPermissions(options: ModuleRunOptions): Promise<RunPer
   const permissions =
     options.manifestPath === undefined
       ? unrequested(options, policy)
-      : requested(await readManifest(options.manifestPath), policy, options.policyPath);
+      : requested(await readManifest(options.manifestPath), options, policy);
   return { ...permissions, grants: withOptions(permissions.grants, options) };
+}
+
+/** The pattern in the place of a name fits the grants for every module, and no other. */
+function codeBytesOf(
+  { policyPath }: ModuleRunOptions,
+  policy: DevicePolicy,
+  name: string,
+): number | undefined {
+  return policyPath === undefined ? undefined : grantedCodeBytes(policy, name);
 }
 
 function unrequested(options: ModuleRunOptions, policy: DevicePolicy): RunPermissions {
@@ -49,6 +63,7 @@ function unrequested(options: ModuleRunOptions, policy: DevicePolicy): RunPermis
     env: {},
     intervalMs: undefined,
     memoryBytes: undefined,
+    codeBytes: codeBytesOf(options, policy, EVERY_MODULE),
     grants: grantedToAll(policy.grants),
     subscribe: [],
     storageBytes: 0,
@@ -56,17 +71,18 @@ function unrequested(options: ModuleRunOptions, policy: DevicePolicy): RunPermis
   };
 }
 
-function requested(manifest: Manifest, policy: DevicePolicy, policyPath: string | undefined): RunPermissions {
+function requested(manifest: Manifest, options: ModuleRunOptions, policy: DevicePolicy): RunPermissions {
   const { name, version, world, env, intervalMs, request } = manifest;
   const decision = decideGrants(policy, name, request);
   if (decision.kind === "refused") {
     const refusals = decision.refusals.map(({ message }) => message).join("; ");
-    const reason = policyPath === undefined ? "without --policy FILE nothing is granted: " : "";
+    const reason = options.policyPath === undefined ? "without --policy FILE nothing is granted: " : "";
     throw new AgentError("agent/not-granted", `${reason}${refusals}`);
   }
   const { subscribe, memoryBytes, storageBytes } = decision.grants;
   return {
     ...{ name, version, world, env, intervalMs, memoryBytes, storageBytes, policy },
+    codeBytes: codeBytesOf(options, policy, name),
     grants: moduleGrants(decision.grants),
     subscribe,
   };
@@ -74,7 +90,7 @@ function requested(manifest: Manifest, policy: DevicePolicy, policyPath: string 
 
 /** Without a name and a request a module gets what every module would: the grants for all of them together. */
 function grantedToAll(grants: readonly Grant[]): ModuleGrants {
-  const forAll = grants.filter(({ module }) => module === "*/*");
+  const forAll = grants.filter(({ module }) => module === EVERY_MODULE);
   return {
     sensors: forAll.flatMap(({ sensor }) => sensor),
     serial: forAll.flatMap(({ serial }) => serial),

@@ -8,6 +8,7 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { ModuleDevices } from "../devices/registry.ts";
+import type { SandboxErrorCode } from "../sandbox/errors.ts";
 import type { ModuleEnd, ModuleFolder, ModuleServices, RunningModule } from "../sandbox/module-spec.ts";
 import { topicMatches } from "../sandbox/topic-filter.ts";
 import { type Crash, crashReport, RecentLines } from "./crash-report.ts";
@@ -29,7 +30,7 @@ const USAGE = `usage: skerry module run <component.wasm> [options] [-- ARGUMENTS
   --allow-net RULE      let the module connect to HOST:PORT, such as api.example.org:443, "*.example.org:443",
                         10.0.0.0/8:502, "[::1]:*", 10.0.0.5:5683/udp (may be repeated)
   --allow-listen RULE   let it be reached at ADDRESS:PORT, such as "*:8080", 127.0.0.1:5683/udp (may be repeated)
-  --policy FILE         the devices and grants of a device.toml
+  --policy FILE         the devices and grants of a device.toml, that of code among them
   --manifest FILE       the module's module.toml: what it requests of the policy, its variables, its memory.
                         Without it the module gets what the policy grants to every module ("*/*")
   --memory SIZE         the most linear memory (default: the manifest's, or 256MiB)
@@ -45,6 +46,13 @@ const EXIT_TIMED_OUT = 124;
 const EXIT_REFUSED = 125;
 const EXIT_TRAPPED = 134;
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
+/** What a refusal of a module without a manifest may come from. */
+const WITHOUT_MANIFEST: Readonly<Partial<Record<SandboxErrorCode, string>>> = {
+  "sandbox/import-not-granted": "without --manifest FILE it requests nothing of the policy\n",
+  "sandbox/code-exceeds-grant":
+    'without --manifest FILE it has the grants for every module ("*/*") and no other\n',
+};
 
 /** Runs the command (without the words `skerry module run`) and resolves to its exit code. */
 export async function moduleRunCommand(argv: readonly string[], io: ModuleCommandIo): Promise<number> {
@@ -74,7 +82,7 @@ async function runModule(options: ModuleRunOptions, io: ModuleCommandIo): Promis
   const folders = await checkedFolders(options.folders, permissions.storageBytes);
   const input = new StandardInput(() => process.stdin);
   const devices = await openDevices(permissions.policy);
-  const { name, version, world, intervalMs, grants } = permissions;
+  const { name, version, world, intervalMs, grants, codeBytes } = permissions;
   const module = startModule(
     {
       name,
@@ -89,6 +97,7 @@ async function runModule(options: ModuleRunOptions, io: ModuleCommandIo): Promis
       grants,
       limits: {
         memoryBytes: options.memoryBytes ?? permissions.memoryBytes ?? RUN_MEMORY_BYTES,
+        ...(codeBytes === undefined ? {} : { codeBytes }),
         callDeadlineMs: Number.POSITIVE_INFINITY,
         heapMiB: RUN_HEAP_MIB,
       },
@@ -108,9 +117,7 @@ async function runModule(options: ModuleRunOptions, io: ModuleCommandIo): Promis
   await devices.close();
   const hasManifest = options.manifestPath !== undefined;
   const exitCode = exitCodeOf(end, stopped(), hasManifest ? `${name}@${version}` : name, io);
-  if (!hasManifest && end.kind === "failed" && end.code === "sandbox/import-not-granted") {
-    io.stderr.write("without --manifest FILE it requests nothing of the policy\n");
-  }
+  if (!hasManifest && end.kind === "failed") io.stderr.write(WITHOUT_MANIFEST[end.code] ?? "");
   return exitCode;
 }
 

@@ -169,6 +169,29 @@ test("run: with a manifest the policy decides as on a device", async (t) => {
   t.regex(stderr, /acme\/thermo asks for to publish on "telemetry\/#"/);
 });
 
+test("run: a policy holds its grant of code, as on a device; without a policy there is no bound", async (t) => {
+  const run = (...options: string[]) => skerry(["module", "run", guest("libc"), ...options]);
+  const policy = await policyFile(t, 'module = "acme/*"\ncode = "4KiB"\nmemory = "8MiB"\n');
+  const manifest = join(dirname(policy), "module.toml");
+  await writeFile(
+    manifest,
+    'name = "acme/libc"\nversion = "1.0.0"\nworld = "command"\n[request]\nmemory = "8MiB"\n',
+  );
+  const named = await run("--policy", policy, "--manifest", manifest);
+  t.is(named.code, 125);
+  t.regex(
+    named.stderr,
+    /^error: acme\/libc has [0-9.]+KiB of code and is granted 4KiB: .*sandbox\/code-exceeds-grant/,
+  );
+
+  const forAll = await policyFile(t, 'module = "*/*"\ncode = "4KiB"\n');
+  const unnamed = await run("--policy", forAll);
+  t.is(unnamed.code, 125);
+  t.regex(unnamed.stderr, /^error: libc\.wasm has .* is granted 4KiB/);
+  t.regex(unnamed.stderr, /without --manifest FILE/);
+  t.is((await run()).code, 0);
+});
+
 test("run: --config goes before the policy's values, and those before the manifest's", async (t) => {
   const setpoint = async (...options: string[]) => {
     const component = await componentFile(configCommandText(""));
