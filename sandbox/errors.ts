@@ -17,7 +17,7 @@ export type LimitCode =
   | "limit/handles"
   /** The JavaScript heap of the module's worker ran full: handles or host objects without end. */
   | "limit/heap"
-  /** More calls of the host's devices than granted per second: they wait. */
+  /** More calls of the host's devices than granted per second: they wait; a reactor's call that waits for too long ends it. */
   | "limit/host-call-rate"
   /** More log lines, or bytes of them, than granted per second: they are dropped and counted. */
   | "limit/log-rate"

@@ -44,6 +44,7 @@ export class HostCalls {
   readonly #serial: SerialCalls;
   readonly #ended = new AbortController();
   #networkCalls: NetworkCalls | undefined;
+  #waitedMs = 0;
 
   constructor(grants: ModuleGrants, services: ModuleServices, limits: HostCallLimits, notes: HostCallNotes) {
     const nowMs = performance.now();
@@ -64,11 +65,17 @@ export class HostCalls {
     this.#messageBytes = new TokenBucket(limits.messageBytesPerSecond, burstBytes, nowMs);
   }
 
+  /** How long calls that came too fast have waited so far, in milliseconds, each counted when its wait begins. */
+  get waitedMs(): number {
+    return this.#waitedMs;
+  }
+
   /** Answers one call; never rejects, but does not answer any more after `close`. */
   async answer(request: HostCall, payload: Uint8Array): Promise<Reply> {
     const { waitMs, perSecond } = this.#reserve(request);
     if (waitMs > 0) {
       this.#notes.limited("limit/host-call-rate", `more than ${perSecond} calls per second: they wait`);
+      this.#waitedMs += waitMs;
       const waited = await delay(waitMs, true, { signal: this.#ended.signal }).catch(() => false);
       if (!waited) {
         return refusal("unavailable");

@@ -51,7 +51,14 @@ class ModuleHost implements RunningModule {
   readonly #observer: ModuleObserver;
   readonly #controlMemory = createControlMemory();
   readonly #control = new AgentControl(this.#controlMemory);
-  readonly #watchdog = new Watchdog(this.#control, (code, message) => this.#fail(code, message));
+  readonly #watchdog = new Watchdog(
+    this.#control,
+    {
+      "limit/write-rate": () => this.#control.writeWaitMs(),
+      "limit/host-call-rate": () => this.#hostCalls.waitedMs,
+    },
+    (code, message) => this.#fail(code, message),
+  );
   readonly #reactor = new ReactorCalls((call, payload) => this.#post(call, payload), this.#watchdog);
   readonly #timer = new ReactorTimer(() => this.#onTimer());
   readonly #hostCalls: HostCalls;

@@ -3,24 +3,44 @@
  *
  * Two rules. A call (start, init, on-timer, on-message, health) has a deadline from beginning to end. A command, whose one call never
  * returns, has to call the host now and then: the time that it computes without doing so has a deadline; waiting inside
- * a host call is no computing. A call whose time went into waiting for the write rate ends by the write rate's name.
+ * a host call is no computing. A call whose time went into waiting for a rate ends by that rate's name.
  */
 
 import type { AgentControl } from "./control-block.ts";
 import type { LimitCode } from "./errors.ts";
 
-type OnExpired = (code: LimitCode & ("limit/deadline" | "limit/write-rate"), message: string) => void;
+/** Rates that make a module wait. */
+type RateCode = LimitCode & ("limit/write-rate" | "limit/host-call-rate");
+
+/** How long a module has waited for each rate so far, in milliseconds, a wait counted when it begins; as 32 bits, which wrap. */
+export type WaitedMs = Readonly<Record<RateCode, () => number>>;
+
+type OnExpired = (code: RateCode | "limit/deadline", message: string) => void;
+
+const RATES: readonly { readonly code: RateCode; readonly waited: string }[] = [
+  {
+    code: "limit/write-rate",
+    waited: "waiting to write: it writes more to its files than it may, so let it write less in one call",
+  },
+  {
+    code: "limit/host-call-rate",
+    waited:
+      "waiting for its turn to call the host: it does so more often than it may, so let it do so less often in one call",
+  },
+];
 
 /** How often a command's activity is sampled within its deadline. */
 const SAMPLES_PER_DEADLINE = 4;
 
 export class Watchdog {
   readonly #control: AgentControl;
+  readonly #waitedMs: WaitedMs;
   readonly #onExpired: OnExpired;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(control: AgentControl, onExpired: OnExpired) {
+  constructor(control: AgentControl, waitedMs: WaitedMs, onExpired: OnExpired) {
     this.#control = control;
+    this.#waitedMs = waitedMs;
     this.#onExpired = onExpired;
   }
 
@@ -30,16 +50,15 @@ export class Watchdog {
     if (deadlineMs === Number.POSITIVE_INFINITY) {
       return;
     }
-    const waitedBeforeMs = this.#control.writeWaitMs();
+    const rates = RATES.map((rate) => ({ ...rate, beforeMs: this.#waitedMs[rate.code]() }));
     this.#timer = setTimeout(() => {
       const tookTooLong = `${what} took longer than ${deadlineMs} ms`;
-      // The difference is right across the word's wrapping, too.
-      const waitedMs = (this.#control.writeWaitMs() - waitedBeforeMs) | 0;
-      if (waitedMs < deadlineMs / 2) this.#onExpired("limit/deadline", tookTooLong);
-      else {
-        const message = `${tookTooLong}, most of it waiting to write: it writes more to its files than it may, so let it write less in one call`;
-        this.#onExpired("limit/write-rate", message);
-      }
+      // The difference is right across the wrapping, too.
+      const rate = rates.find(
+        ({ code, beforeMs }) => ((this.#waitedMs[code]() - beforeMs) | 0) >= deadlineMs / 2,
+      );
+      if (rate === undefined) this.#onExpired("limit/deadline", tookTooLong);
+      else this.#onExpired(rate.code, `${tookTooLong}, most of it ${rate.waited}`);
     }, deadlineMs);
   }
 
