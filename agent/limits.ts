@@ -147,6 +147,8 @@ export const COLLECT_AFTER_SILENCE_MS = 5_000;
 
 /** The heap is collected after payloads of this size together, in bytes: each lies in memory up to three times until then. */
 export const COLLECT_AFTER_BYTES = 256 * 1024;
+/** The same, until everything is collected: a tenth of what comes outlives the small collections. */
+export const COLLECT_ALL_AFTER_BYTES = 16 * 1024 * 1024;
 
 /** Files, folders and links that a module may keep: they are copied for each trial, and looked at when they are counted. */
 export const MAX_DATA_ENTRIES = 1_024;

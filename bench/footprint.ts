@@ -9,15 +9,13 @@ import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ExampleRelease } from "../demo/rig.ts";
 import { startRoomMeter } from "../examples/modbus-js/meter.ts";
-import { THERMO, withMeasuredFleet } from "./measured-fleet.ts";
+import { SMALL_DEVICE, THERMO, withMeasuredFleet } from "./measured-fleet.ts";
 import { medianAnonymousMiB } from "./process-memory.ts";
 import { atMost, type Figure, plain } from "./report.ts";
 
 const GOAL_MIB = 28;
 const UNIT = "MiB anonymous";
 const BARE_NODE_WARM_UP_MS = 3_000;
-/** One arena instead of one per thread, and a young generation of 1 MiB: what a 64 MB device's service file sets. */
-const SMALL_DEVICE = { MALLOC_ARENA_MAX: "1", NODE_OPTIONS: "--max-semi-space-size=1" };
 
 const MODBUS: ExampleRelease = {
   component: "modbus-js/modbus-1.0.0.wasm",

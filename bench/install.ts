@@ -1,12 +1,12 @@
 /**
- * What an update costs a device while it runs: the built agent with thermo 1.0.0 running gets a release of 16 MiB through Mosquitto,
- * then one of 64 MiB, the largest there may be. Both are the C example with a custom section of random bytes behind it, so that they
+ * What an update costs a device while it runs: the built agent, with the settings of its packages and thermo 1.0.0 running, gets a
+ * release of 16 MiB through Mosquitto, then one of 64 MiB, the largest there may be. Both are the C example with a custom section of random bytes behind it, so that they
  * are valid components that run. Anonymous memory is read every 10 ms from publishing until the release is committed; growth is its
  * peak over what the agent held at rest before. Last, twenty small updates in a row: what is left of them when the agent rests again.
  */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type MeasuredFleet, THERMO, withMeasuredFleet } from "./measured-fleet.ts";
+import { type MeasuredFleet, SMALL_DEVICE, THERMO, withMeasuredFleet } from "./measured-fleet.ts";
 import { componentOfSize } from "./padded-component.ts";
 import { bytesWritten, watchPeakAnonymousMiB } from "./process-memory.ts";
 import { atMost, type Figure, plain } from "./report.ts";
@@ -20,7 +20,7 @@ const SAMPLE_INTERVAL_MS = 10;
 const UNIT = "MiB anonymous";
 
 export async function measureInstall(note: (line: string) => void): Promise<Figure[]> {
-  return withMeasuredFleet(note, async (fleet) => {
+  const measure = async (fleet: MeasuredFleet): Promise<Figure[]> => {
     await fleet.rig.startAgent();
     await fleet.install(THERMO);
     note(`a payload of ${PAYLOAD_MIB} MiB …`);
@@ -41,7 +41,8 @@ export async function measureInstall(note: (line: string) => void): Promise<Figu
       plain(`${PAYLOAD_MIB} MiB payload: bytes written`, usual.written, "× payload", "disk and sockets"),
       plain(`growth over ${UPDATES} updates`, afterUpdates - beforeUpdates, UNIT, at(beforeUpdates)),
     ];
-  });
+  };
+  return withMeasuredFleet(note, measure, SMALL_DEVICE);
 }
 
 interface PayloadFigures {

@@ -17,6 +17,9 @@ const WARM_UP_MS = 8_000;
 const SAMPLES = 25;
 const SAMPLE_INTERVAL_MS = 200;
 
+/** One arena instead of one per thread, and a young generation of 1 MiB: what the packages' command sets (packaging/layout.ts). */
+export const SMALL_DEVICE = { MALLOC_ARENA_MAX: "1", NODE_OPTIONS: "--max-semi-space-size=1" } as const;
+
 /** The C example, 1.0.0, with a short trial. */
 export const THERMO: ExampleRelease = {
   component: "thermo-c/thermo-1.0.0.wasm",
