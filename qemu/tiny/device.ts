@@ -46,6 +46,10 @@ publish = ["telemetry/#"]
 memory = "4MiB"
 
 [[grant]]
+module = "acme/heater"
+subscribe = ["message/setpoint", "telemetry/acme.thermo/temperature"]
+
+[[grant]]
 module = "acme/modbus"
 serial = ["modbus0"]
 publish = ["telemetry/#"]

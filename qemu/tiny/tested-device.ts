@@ -33,6 +33,16 @@ export function thermo(version: string, component: "1.0.0" | "1.1.0" | "1.2.0" =
   };
 }
 
+/** The reactor that turns a heating on and off. */
+export function heater(version: string): ExampleRelease {
+  return {
+    component: "heater-c/heater-1.0.0.wasm",
+    manifest: "heater-c/module.toml",
+    version,
+    changes: TRIAL,
+  };
+}
+
 export class TinyDevice implements AsyncDisposable {
   readonly rig: Rig;
   readonly events: Messages<DeviceEvent>;
