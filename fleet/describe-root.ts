@@ -54,8 +54,8 @@ function warning({ version }: Root, { root: previous, unproven }: RootBefore): r
       : `${unproven} says what was before, and whoever carried it may have written that: no key named with --key has signed it`;
   return [
     `  ${"WARNING".padEnd(10)} what this root changes is not known: ${reason}.`,
-    `  ${"".padEnd(10)} Before you sign, name the copy of root ${version - 1} that you keep (--previous FILE), or ask each keeper for the`,
-    `  ${"".padEnd(10)} id of the key, by telephone, and compare all of its digits:`,
+    `  ${"".padEnd(10)} Before you sign, name the copy of root ${version - 1} that you keep (--previous FILE) or the repository folder of your`,
+    `  ${"".padEnd(10)} own (--repo DIR), or ask each keeper for the id of the key, by telephone, and compare all of its digits:`,
   ];
 }
 

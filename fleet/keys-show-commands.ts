@@ -149,6 +149,7 @@ async function runShow(call: CommandCall): Promise<number> {
     named: call.text("previous"),
     repository: await repositoryIfAny(call),
     isRepositoryNamed: isRepositoryNamed(call),
+    isFileNamed: true,
     verifier,
   });
   const signatures = judgeSignatures(root, before.root, verifier);

@@ -88,6 +88,7 @@ async function signRoot(
     named: call.text("previous"),
     repository,
     isRepositoryNamed: isRepositoryNamed(call),
+    isFileNamed: call.positionals.length > 0,
     ownKey: ownFile?.key,
     verifier,
   });

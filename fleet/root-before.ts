@@ -5,9 +5,10 @@
  * difference would be false. So it is taken from where it can't have travelled along, or it needs a signature of the keeper's own:
  *
  * - the file that the keeper names with --previous;
- * - the repository folder: one that was named, or that was found and did not come with the file;
- * - what lies beside the file, if the key that the keeper names with --key signed it. Who exchanges the key file as well gets no signature:
- *   its public half has to belong to what the passphrase opens.
+ * - the repository folder: one that was named, or that was found and did not come with the file. What waits in one that was found is the operator's
+ *   own where neither it nor a key of the keeper's is named;
+ * - what lies beside the file, or in a repository folder around it, if the key that the keeper names with --key signed it. Who exchanges the key
+ *   file as well gets no signature: its public half has to belong to what the passphrase opens.
  */
 
 import { realpath } from "node:fs/promises";
@@ -19,7 +20,7 @@ import { tallySignatures } from "../ota/verify-signatures.ts";
 import { FleetError } from "./errors.ts";
 import { loadMetadata } from "./metadata-store.ts";
 import { type RootOnFile, readRoot } from "./pending-root.ts";
-import { pendingRootFile, type Repository, rootFile } from "./repository.ts";
+import { type Repository, rootFile } from "./repository.ts";
 
 export interface RootBefore {
   /** Undefined for a first root, and where there is none to go by. */
@@ -35,6 +36,8 @@ export interface RootBeforeSources {
   readonly repository: Repository | undefined;
   /** False if it was found around the current folder. */
   readonly isRepositoryNamed: boolean;
+  /** False for what waits in the repository. */
+  readonly isFileNamed: boolean;
   /** The keeper's own key. */
   readonly ownKey?: PublicKey | undefined;
   readonly verifier: SignatureVerifier;
@@ -44,14 +47,14 @@ export interface RootBeforeSources {
 export async function rootBefore(onFile: RootOnFile, sources: RootBeforeSources): Promise<RootBefore> {
   const version = onFile.root.metadata.version - 1;
   if (version < 1) return { root: undefined };
-  const { named, repository, isRepositoryNamed } = sources;
+  const { named, repository } = sources;
   if (named !== undefined) return { root: await namedRoot(named, onFile, version) };
-  if (repository !== undefined && (isRepositoryNamed || !(await cameWith(onFile, repository)))) {
+  if (repository !== undefined && (await isOperators(repository, onFile, sources))) {
     const { roots } = await loadMetadata(repository, onFile.name);
     const root = roots.find(({ metadata }) => metadata.version === version);
     if (root !== undefined) return { root };
   }
-  return besideIt(onFile, version, sources);
+  return aroundIt(onFile, version, sources);
 }
 
 async function namedRoot(named: string, { path }: RootOnFile, version: number): Promise<ParsedFile<Root>> {
@@ -63,26 +66,35 @@ async function namedRoot(named: string, { path }: RootOnFile, version: number): 
   );
 }
 
-/** Whether a repository's folder lies around the file, where the repository itself has no such file. */
-async function cameWith({ path, name, root }: RootOnFile, repository: Repository): Promise<boolean> {
-  const { version } = root.metadata;
+/** Whether a repository's folder can't have come with the file. */
+async function isOperators(
+  repository: Repository,
+  { path }: RootOnFile,
+  { isRepositoryNamed, isFileNamed, ownKey }: RootBeforeSources,
+): Promise<boolean> {
+  if (isRepositoryNamed || (!isFileNamed && ownKey === undefined)) return true;
   const [file, folder] = await Promise.all([realpath(path), realpath(repository.folder)]);
-  const own = [pendingRootFile(folder, name, version), rootFile(folder, name, version)];
-  return file.startsWith(`${folder}${sep}`) && !own.includes(file);
+  return !file.startsWith(`${folder}${sep}`);
 }
 
-async function besideIt(
+/** What may have travelled with the file: believed if the keeper's own key signed it. */
+async function aroundIt(
   { path, name }: RootOnFile,
   version: number,
-  { ownKey, verifier }: RootBeforeSources,
+  { repository, ownKey, verifier }: RootBeforeSources,
 ): Promise<RootBefore> {
-  for (const file of [`${name}-${version}.root.json`, `${version}.root.json`]) {
-    const found = await rootIfAny(join(dirname(path), file));
+  const beside = [`${name}-${version}.root.json`, `${version}.root.json`].map((file) =>
+    join(dirname(path), file),
+  );
+  const files = repository === undefined ? beside : [...beside, rootFile(repository.folder, name, version)];
+  let unproven: string | undefined;
+  for (const file of files) {
+    const found = await rootIfAny(file);
     if (found === undefined || found.name !== name || found.root.metadata.version !== version) continue;
-    const isProven = ownKey !== undefined && isSignedBy(found.root, ownKey, verifier);
-    return isProven ? { root: found.root } : { root: undefined, unproven: found.path };
+    if (ownKey !== undefined && isSignedBy(found.root, ownKey, verifier)) return { root: found.root };
+    unproven ??= found.path;
   }
-  return { root: undefined };
+  return unproven === undefined ? { root: undefined } : { root: undefined, unproven };
 }
 
 function isSignedBy(root: ParsedFile<Root>, key: PublicKey, verifier: SignatureVerifier): boolean {

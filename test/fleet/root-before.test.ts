@@ -4,7 +4,7 @@ import { copyFile, cp, mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { initRepository } from "../../fleet/init.ts";
-import { keyFile } from "../../fleet/keys.ts";
+import { keyFile, readKeyFile } from "../../fleet/keys.ts";
 import { readRoot } from "../../fleet/pending-root.ts";
 import { openRepository, pendingRootFile, type Repository, rootFile } from "../../fleet/repository.ts";
 import { rootBefore } from "../../fleet/root-before.ts";
@@ -85,19 +85,36 @@ test("a repository folder that was found around the file may have come with it; 
   await cp(here.thief.folder, here.stick, { recursive: true });
   const planted = await openRepository(here.stick);
   const onFile = await readRoot(here.file);
-  const sources = { named: undefined, verifier: await createVerifier() };
+  const sources = { named: undefined, isFileNamed: true, verifier: await createVerifier() };
   const found = await rootBefore(onFile, { ...sources, repository: planted, isRepositoryNamed: false });
-  t.deepEqual(found, { root: undefined });
+  t.deepEqual(found, { root: undefined, unproven: rootFile(here.stick, "image", 1) });
   const named = await rootBefore(onFile, { ...sources, repository: planted, isRepositoryNamed: true });
   t.is(named.root?.metadata.version, 1);
-  // The repository's own: what waits in it is not what came by stick.
-  const own = await readRoot(pendingRootFile(here.repository.folder, "image", 2));
-  for (const each of [own, onFile]) {
-    const before = await rootBefore(each, {
-      ...sources,
-      repository: here.repository,
-      isRepositoryNamed: false,
-    });
-    t.is(before.root?.metadata.version, 1);
+  const elsewhere = { ...sources, repository: here.repository, isRepositoryNamed: false };
+  t.is((await rootBefore(onFile, elsewhere)).root?.metadata.version, 1);
+});
+
+test("what waits in a folder that was found is the operator's if neither file nor key is named; else the folder may have come by stick", async (t) => {
+  const here = await setting(t);
+  const { key: ownKey } = await readKeyFile(here.key);
+  const sources = { named: undefined, isRepositoryNamed: false, verifier: await createVerifier() };
+  await cp(here.thief.folder, here.stick, { recursive: true });
+  const planted = await openRepository(here.stick);
+  await mkdir(join(here.stick, "pending"));
+  await rename(here.file, pendingRootFile(here.stick, "image", 2));
+  const cases = [
+    { repository: planted, isFileNamed: true, ownKey, isBelieved: false },
+    { repository: planted, isFileNamed: true, ownKey: undefined, isBelieved: false },
+    { repository: planted, isFileNamed: false, ownKey, isBelieved: false },
+    { repository: here.repository, isFileNamed: true, ownKey, isBelieved: true },
+    { repository: here.repository, isFileNamed: false, ownKey, isBelieved: true },
+    { repository: here.repository, isFileNamed: false, ownKey: undefined, isBelieved: true },
+  ];
+  for (const { isBelieved, ...each } of cases) {
+    const { folder } = each.repository;
+    const waiting = await readRoot(pendingRootFile(folder, "image", 2));
+    const { root, unproven } = await rootBefore(waiting, { ...sources, ...each });
+    t.is(root?.metadata.version, isBelieved ? 1 : undefined);
+    t.is(unproven, isBelieved ? undefined : rootFile(folder, "image", 1));
   }
 });
