@@ -1,5 +1,5 @@
 /**
- * `npm run qemu -- tiny [--shell | --demo]`, `npm run qemu -- pi --shell`, `npm run qemu -- powercut`: builds an emulated ARM machine from Debian's packages, boots it, and lets somebody use it.
+ * `npm run qemu -- tiny [--shell | --demo | --footprint]`, `npm run qemu -- pi --shell`, `npm run qemu -- powercut`: builds an emulated ARM machine from Debian's packages, boots it, and lets somebody use it.
  *
  * Exit codes: 0 as asked, 1 something failed, 2 wrong usage.
  */
@@ -10,9 +10,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { VERSION } from "../agent/version.ts";
+import { METHOD, type Method } from "./tiny/resting.ts";
 import { requireTools } from "./tools.ts";
 
 const USAGE = `usage: npm run qemu -- tiny [--build | --shell | --demo]
+       npm run qemu -- tiny --footprint [--json] [--warm-up SECONDS] [--window SECONDS]
        npm run qemu -- pi [--build | --shell]
        npm run qemu -- powercut [--cuts N] [--seed N]
 
@@ -20,6 +22,13 @@ tiny: an i.MX6UL board, one Cortex-A7 with 64 MB
   --build    build what it consists of (minutes the first time), and end
   --shell    boot it with its console here; Ctrl-A X ends it
   --demo     boot it and show the main job on it (default)
+  --footprint
+             measure what the agent takes of it (docs/FOOTPRINT.md): half an hour, six machines of 64 MB
+    --json   one JSON object for each state of the machine
+    --warm-up SECONDS
+             of rest before the first sample (default: ${METHOD.warmUpSeconds})
+    --window SECONDS
+             of a sample each ${METHOD.intervalSeconds} s (default: ${METHOD.windowSeconds})
 
 pi: a 64-bit machine with 512 MB, Debian 13 with systemd; Skerry's package lies in /mnt
   --build    build what it consists of, and end
@@ -35,7 +44,30 @@ Needs QEMU and the packages that build the machine; as root on Debian they are i
 `;
 
 const DEFAULT_CUTS = 30;
-const TASKS = ["build", "shell", "demo"] as const;
+const TASKS = ["build", "shell", "demo", "footprint"] as const;
+/** Options that only one task has. */
+const GOES_WITH = {
+  cuts: "powercut",
+  seed: "powercut",
+  json: "--footprint",
+  "warm-up": "--footprint",
+  window: "--footprint",
+} as const;
+
+const OPTIONS = {
+  build: { type: "boolean" },
+  shell: { type: "boolean" },
+  demo: { type: "boolean" },
+  footprint: { type: "boolean" },
+  json: { type: "boolean" },
+  "warm-up": { type: "string" },
+  window: { type: "string" },
+  cuts: { type: "string" },
+  seed: { type: "string" },
+  help: { type: "boolean", short: "h" },
+} as const;
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>>["values"];
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -53,6 +85,7 @@ async function main(argv: readonly string[]): Promise<number> {
 
 type Task =
   | { readonly kind: "build" | "shell" | "demo"; readonly machine: "tiny" }
+  | { readonly kind: "footprint"; readonly machine: "tiny"; readonly method: Method; readonly json: boolean }
   | { readonly kind: "build" | "shell"; readonly machine: "pi" }
   | { readonly kind: "powercut"; readonly cuts: number; readonly seed: number };
 
@@ -64,6 +97,7 @@ async function perform(task: Task): Promise<number> {
     return 0;
   }
   if (task.machine === "pi") return performOnPi(task.kind, note);
+  if (task.kind === "footprint") return performFootprint(task.method, task.json);
   const { buildTiny, shellCommand } = await import("./tiny/machine.ts");
   const parts = await buildTiny(note);
   if (task.kind === "build") return 0;
@@ -86,6 +120,14 @@ async function performOnPi(kind: "build" | "shell", note: (line: string) => void
   });
 }
 
+async function performFootprint(method: Method, json: boolean): Promise<number> {
+  const { measureFootprint } = await import("./tiny/footprint.ts");
+  const { footprintJson, footprintTables } = await import("./tiny/footprint-report.ts");
+  const figures = await measureFootprint(method, (line) => console.error(line));
+  process.stdout.write(json ? footprintJson(figures) : footprintTables(figures, method));
+  return 0;
+}
+
 /** Runs a program at this terminal; resolves to its exit code. */
 function runHere([program = "", ...args]: readonly string[]): number {
   return spawnSync(program, args, { stdio: "inherit" }).status ?? 1;
@@ -103,45 +145,48 @@ async function inFolder(action: (folder: string) => Promise<number>): Promise<nu
 
 function readTask(argv: readonly string[]): Task | number {
   try {
-    const { values, positionals } = parseArgs({
-      args: [...argv],
-      allowPositionals: true,
-      options: {
-        build: { type: "boolean", default: false },
-        shell: { type: "boolean", default: false },
-        demo: { type: "boolean", default: false },
-        cuts: { type: "string" },
-        seed: { type: "string" },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    });
+    const { values, positionals } = parseArgs({ args: [...argv], allowPositionals: true, options: OPTIONS });
     if (values.help) {
       process.stdout.write(USAGE);
       return 0;
     }
-    const [subject, ...more] = positionals;
-    const named = TASKS.filter((name) => values[name]);
-    const counts = values.cuts !== undefined || values.seed !== undefined;
-    if (more.length === 0 && subject === "powercut" && named.length === 0) {
-      const cuts = readCount("--cuts", values.cuts, DEFAULT_CUTS);
-      return { kind: "powercut", cuts, seed: readCount("--seed", values.seed, randomInt(2 ** 31)) };
-    }
-    if (more.length > 0 || (subject !== "tiny" && subject !== "pi")) {
-      throw new Error("say what: tiny, pi or powercut");
-    }
-    if (counts) throw new Error("--cuts and --seed go with powercut");
-    if (named.length > 1) throw new Error(`--${named.join(" and --")}: one of them`);
-    return machineTask(subject, named[0]);
+    return taskOf(positionals, values);
   } catch (error) {
     process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
     return 2;
   }
 }
 
-function machineTask(machine: "tiny" | "pi", kind: (typeof TASKS)[number] | undefined): Task {
-  if (machine === "tiny") return { kind: kind ?? "demo", machine };
-  if (kind === "demo") throw new Error("--demo goes with tiny");
-  return { kind: kind ?? "shell", machine };
+function taskOf([subject, ...more]: readonly string[], values: Values): Task {
+  const [kind, ...others] = TASKS.filter((name) => values[name]);
+  if (more.length > 0 || (subject !== "tiny" && subject !== "pi" && subject !== "powercut")) {
+    throw new Error("say what: tiny, pi or powercut");
+  }
+  if (others.length > 0) throw new Error(`--${[kind, ...others].join(" and --")}: one of them`);
+  const asked = subject === "powercut" ? subject : `--${kind}`;
+  for (const [option, task] of Object.entries(GOES_WITH)) {
+    if (values[option as keyof typeof GOES_WITH] !== undefined && task !== asked) {
+      throw new Error(`--${option} goes with ${task}`);
+    }
+  }
+  if (subject === "tiny") return tinyTask(kind ?? "demo", values);
+  if (subject === "pi") {
+    if (kind === "demo" || kind === "footprint") throw new Error(`--${kind} goes with tiny`);
+    return { kind: kind ?? "shell", machine: subject };
+  }
+  if (kind !== undefined) throw new Error(`--${kind} goes with a machine, not with powercut`);
+  const cuts = readCount("--cuts", values.cuts, DEFAULT_CUTS);
+  return { kind: "powercut", cuts, seed: readCount("--seed", values.seed, randomInt(2 ** 31)) };
+}
+
+function tinyTask(kind: (typeof TASKS)[number], values: Values): Task {
+  if (kind !== "footprint") return { kind, machine: "tiny" };
+  const method = {
+    ...METHOD,
+    warmUpSeconds: readCount("--warm-up", values["warm-up"], METHOD.warmUpSeconds),
+    windowSeconds: readCount("--window", values.window, METHOD.windowSeconds),
+  };
+  return { kind, machine: "tiny", method, json: values.json ?? false };
 }
 
 function readCount(option: string, text: string | undefined, otherwise: number): number {

@@ -1,6 +1,7 @@
 /** Skerry on a tiny machine: its configuration, how it comes into the machine, and what the machine says of it. */
 import type { Rig } from "../../demo/rig.ts";
 import type { Machine } from "../machine.ts";
+import { kibibytes } from "./resting.ts";
 
 const CONFIG = "/etc/skerry";
 const LOG = "/var/log/skerry.log";
@@ -86,15 +87,10 @@ export async function readMemory(machine: Machine): Promise<TinyMemory> {
   const text = await machine.shell.check(
     `cat /proc/meminfo /proc/$(pidof node | cut -d ' ' -f 1)/smaps_rollup | grep -E '^(MemAvailable|Pss|Anonymous|SwapPss):'`,
   );
-  const kibibytes = (name: string): number => {
-    const value = new RegExp(`^${name}: *(\\d+) kB$`, "m").exec(text)?.[1];
-    if (value === undefined) throw new Error(`the machine does not say ${name}:\n${text}`);
-    return Number(value);
-  };
   return {
-    available: kibibytes("MemAvailable"),
-    pss: kibibytes("Pss"),
-    anonymous: kibibytes("Anonymous"),
-    swapped: kibibytes("SwapPss"),
+    available: kibibytes(text, "MemAvailable"),
+    pss: kibibytes(text, "Pss"),
+    anonymous: kibibytes(text, "Anonymous"),
+    swapped: kibibytes(text, "SwapPss"),
   };
 }

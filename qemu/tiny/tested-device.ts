@@ -74,8 +74,15 @@ export class TinyDevice implements AsyncDisposable {
     this.#cleanUp = cleanUp;
   }
 
-  /** Boots a machine with a disk of its own and enrols it in a fleet of its own. */
-  static async create(note: (line: string) => void): Promise<TinyDevice> {
+  /**
+   * Boots a machine with a disk of its own and enrols it in a fleet of its own.
+   *
+   * @param beforeEnrolment what to do with the booted machine before there is an agent on it
+   */
+  static async create(
+    note: (line: string) => void,
+    beforeEnrolment: (machine: Machine) => Promise<void> = async () => undefined,
+  ): Promise<TinyDevice> {
     requireTools();
     await using cleanUp = new AsyncDisposableStack();
     const parts = await buildTiny(note);
@@ -104,6 +111,7 @@ export class TinyDevice implements AsyncDisposable {
     });
     cleanUp.defer(() => rig.close());
     await machine.shell.ready();
+    await beforeEnrolment(machine);
     await enrol(machine, rig);
     created = new TinyDevice({ rig, machine, parts, folder }, { events, telemetry, states }, cleanUp.move());
     return created;
