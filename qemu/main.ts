@@ -14,7 +14,7 @@ import { METHOD, type Method } from "./tiny/resting.ts";
 import { requireTools } from "./tools.ts";
 
 const USAGE = `usage: npm run qemu -- tiny [--build | --shell | --demo]
-       npm run qemu -- tiny --footprint [--json] [--warm-up SECONDS] [--window SECONDS]
+       npm run qemu -- tiny --footprint [--json] [--warm-up S] [--window S]
        npm run qemu -- pi [--build | --shell]
        npm run qemu -- powercut [--cuts N] [--seed N]
 
@@ -22,13 +22,10 @@ tiny: an i.MX6UL board, one Cortex-A7 with 64 MB
   --build    build what it consists of (minutes the first time), and end
   --shell    boot it with its console here; Ctrl-A X ends it
   --demo     boot it and show the main job on it (default)
-  --footprint
-             measure what the agent takes of it (docs/FOOTPRINT.md): half an hour, six machines of 64 MB
-    --json   one JSON object for each state of the machine
-    --warm-up SECONDS
-             of rest before the first sample (default: ${METHOD.warmUpSeconds})
-    --window SECONDS
-             of a sample each ${METHOD.intervalSeconds} s (default: ${METHOD.windowSeconds})
+  --footprint     measure what the agent takes of it, half an hour (docs/FOOTPRINT.md)
+    --json        one JSON object for each state that it is measured in
+    --warm-up S   so many seconds of rest before the first sample (default: ${METHOD.warmUpSeconds})
+    --window S    so many seconds with a sample each ${METHOD.intervalSeconds} s (default: ${METHOD.windowSeconds})
 
 pi: a 64-bit machine with 512 MB, Debian 13 with systemd; Skerry's package lies in /mnt
   --build    build what it consists of, and end

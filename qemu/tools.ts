@@ -5,6 +5,7 @@ const TOOLS: readonly DebianTool[] = [
   { command: "qemu-system-arm", package: "qemu-system-arm" },
   { command: "qemu-system-aarch64", package: "qemu-system-arm" },
   { command: "qemu-img", package: "qemu-utils" },
+  { command: "mosquitto", package: "mosquitto" },
   { command: "mmdebstrap", package: "mmdebstrap" },
   { command: "mke2fs", package: "e2fsprogs" },
   { command: "arm-linux-gnueabihf-gcc", package: "gcc-arm-linux-gnueabihf" },
