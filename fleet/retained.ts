@@ -6,6 +6,9 @@
  * messages out in the order of the subscriptions (Mosquitto does; the standard does not promise it), so once
  * it has come and nothing more follows for a short while, the rest is missing.
  *
+ * What is published meanwhile comes without the retain flag (MQTT 5.0 §3.3.1.3) and is passed over: in a busy fleet there would be no silence, a
+ * marker published anew would come before what it marks the end of, and nobody can tell whether the broker keeps such a message.
+ *
  * Silence alone is no proof: a broker, or this process, may get no processor time for longer than any while. So the broker is pinged at the end
  * of it. Its answer comes after all that it had sent before, on one connection, so what was on its way is read first; and if something was, the
  * silence begins anew.
@@ -43,6 +46,7 @@ export async function readRetained(
   };
   try {
     const unsubscribe = await connection.subscribe(filters, (topic, payload, retained) => {
+      if (!retained) return;
       received += 1;
       if (topic === marker) {
         markerCame = true;
@@ -76,7 +80,7 @@ class Silence {
     // Waited for only once the subscription stands.
     this.#tooLong.promise.catch(() => {});
     this.#deadline = setTimeout(() => {
-      const message = `The broker was still sending retained messages after ${RETAINED_TIMEOUT_MS / 1000} s: check what else writes to the fleet's topics`;
+      const message = `The broker was still sending retained messages after ${RETAINED_TIMEOUT_MS / 1000} s: the line to it is slow, or more is retained on the fleet's topics than Skerry wrote`;
       this.#tooLong.reject(new FleetError("fleet/broker-timeout", message));
     }, RETAINED_TIMEOUT_MS);
   }

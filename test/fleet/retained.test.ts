@@ -93,3 +93,30 @@ for (const marker of ["demo/1", undefined]) {
     t.is(read.size, topics.length - (marker === undefined ? 0 : 1));
   });
 }
+
+test("what is published meanwhile puts the end of reading off no further, and is passed over", async (t) => {
+  if (!requireTool(t, "mosquitto")) return;
+  const broker = await startMosquitto();
+  t.teardown(broker.dispose);
+  const url = broker.url;
+  const [reader, writer] = [await connectBroker({ url }), await connectBroker({ url })];
+  await writer.publishRetained("demo/marker", Buffer.from("retained"));
+  await writer.publishRetained("demo/one", Buffer.from("retained"));
+  let isRead = false;
+  // The marker too: its topic is written anew by each `skerry sync`.
+  const busy = (async () => {
+    const request = { responseTopic: "demo/reply", correlationData: Buffer.from("1") };
+    for (let round = 0; !isRead; round++) {
+      await writer.send(round % 2 === 0 ? "demo/two" : "demo/marker", Buffer.from("live"), request);
+    }
+  })();
+  const read: string[] = [];
+  await readRetained(reader, { filters: ["demo/#"], marker: "demo/marker" }, (topic, payload) =>
+    read.push(`${topic} ${Buffer.from(payload)}`),
+  ).finally(() => {
+    isRead = true;
+  });
+  await busy;
+  await Promise.all([reader.end(), writer.end()]);
+  t.deepEqual(read, ["demo/one retained"]);
+});
