@@ -118,10 +118,16 @@ export function refuseVersionJumps({ delegated = new Map(), snapshot }: Partial<
   for (const [role, { metadata }] of delegated) {
     const named = snapshot?.metadata.files.get(`${role}.json`)?.version ?? 0;
     if (metadata.version - named <= MAX_VERSION_JUMP) continue;
+    const file = `image/${role}.json`;
+    // Nothing is signed over this file, its key's rotation included: it has to be put right first.
+    const remedy =
+      named === 0
+        ? `remove it, and publish again what it listed`
+        : `bring the former one back, from git, the backup or the broker, which keeps it on the topic …/image/${role} (docs/OPERATIONS.md, "A team of publishers")`;
     throw new FleetError(
       "fleet/version-jump",
-      `image/${role}.json has version ${metadata.version}, and the snapshot names version ${named}: nothing was signed, since no version might be left for the role. ` +
-        `\`skerry publish\` did not write that: bring the file back from git or the backup, and take its key away with \`skerry keys rotate ${role}\``,
+      `${file} has version ${metadata.version}, and the snapshot names version ${named}: nothing was signed, since no version might be left for the role. ` +
+        `\`skerry publish\` did not write that: first ${remedy}; then take its key away with \`skerry keys rotate ${role}\``,
     );
   }
 }
