@@ -29,7 +29,7 @@ export type FleetErrorCode =
   | "fleet/metadata-too-large"
   | "fleet/not-a-component"
   | "fleet/component-too-large"
-  /** That version was published with other bytes. */
+  /** That version was published with other bytes, or was withdrawn. */
   | "fleet/version-exists"
   | "fleet/unknown-release"
   /** That release can't be unpublished: somebody runs it, or is to run it. */

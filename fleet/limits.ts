@@ -21,6 +21,12 @@ export const MAX_RELEASE_COUNTER = 2 ** 52;
 export const MAX_HIDDEN_RELEASES = 1_000_000;
 
 /**
+ * Withdrawn versions that are remembered of a module, those withdrawn last: a kilobyte, not much more than a listed release takes. Every
+ * device fetches them.
+ */
+export const MAX_WITHDRAWN_VERSIONS = 100;
+
+/**
  * How far the version of a team's file may be ahead of the one that the snapshot names: a release an hour for a year. Versions only rise, and a
  * last one would leave the role none.
  */

@@ -13,7 +13,7 @@ import { type Manifest, parseManifest } from "../ota/manifest.ts";
 import type { TargetInfo } from "../ota/metadata.ts";
 import { type ReleaseFile, targetPath } from "../ota/names.ts";
 import { targetInfo } from "../ota/sign-metadata.ts";
-import { roleForPath, TOP_LEVEL } from "./delegations.ts";
+import { isBin, roleForPath, TOP_LEVEL } from "./delegations.ts";
 import { FleetError, type FleetErrorCode } from "./errors.ts";
 import { componentPathOf, releaseCounter } from "./fetch-size.ts";
 import { ioError, readFileBounded, syncFolder } from "./files.ts";
@@ -23,7 +23,7 @@ import { withRepositoryLock } from "./lock.ts";
 import { isConsistent, listedTargetsOf, loadMetadata, type StoredMetadata } from "./metadata-store.ts";
 import { exists, type Repository, releaseFolder } from "./repository.ts";
 import { type StagedRelease, stageRelease } from "./stage-release.ts";
-import { withdrawnCounter } from "./withdrawn-releases.ts";
+import { withdrawnCounter, withdrawnVersions } from "./withdrawn-releases.ts";
 import { signAgain, writeRoles } from "./write-metadata.ts";
 
 export interface PublishOptions {
@@ -102,6 +102,7 @@ async function addRelease(
     if (!isConsistent(stored)) await signAgain(signing, stored, "snapshot");
     return { ...result, release: releaseCounter(listed), isNew: false, isComplete: true };
   }
+  refuseWithdrawn(stored, manifest);
   const roleOf = rolesForRelease(stored, manifest, role);
   const release = nextRelease(stored, module);
   // Nothing lists what lies there: left by a publish that was cut off.
@@ -186,6 +187,22 @@ function refuseOtherBytes(
       `${name}@${version} is published already, with another ${file}: raise the version in the manifest`,
     );
   }
+}
+
+/**
+ * The same of a version that was withdrawn. Told by whoever may list the module, and by those that the targets' keys sign: another team has no say in
+ * which versions are used up.
+ */
+function refuseWithdrawn({ targets, delegated }: StoredMetadata, { name, version }: Manifest): void {
+  const { delegations } = targets.metadata;
+  const listing = roleForPath(delegations, targetPath(name, version, "component.wasm"));
+  const heard = delegations?.roles.filter((role) => role.name === listing || isBin(role)) ?? [];
+  const files = [targets, ...heard.flatMap((role) => delegated.get(role.name) ?? [])];
+  if (!files.some((file) => withdrawnVersions(file, name).includes(version))) return;
+  throw new FleetError(
+    "fleet/version-exists",
+    `${name}@${version} was published once and withdrawn, and a version stands for the same bytes forever: publish under a new version, and raise it in the manifest`,
+  );
 }
 
 /**

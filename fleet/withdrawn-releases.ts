@@ -1,21 +1,32 @@
 /**
- * Release counters of withdrawn releases: counters go on from them. A device that committed one refuses what has a lower counter, and must not find
- * another release under the same one. They stand in the targets file that listed the release, `"skerry":{"withdrawn":{"acme/thermo":4}}`, the
- * highest per module.
+ * What is remembered of withdrawn releases, in the targets file that listed them:
+ *
+ * - their counters, which counters go on from: a device that committed one refuses what has a lower counter, and must not find another release
+ *   under the same one. `"skerry":{"withdrawn":{"acme/thermo":4}}`, the highest per module.
+ * - their versions: a version stands for the same bytes forever. `"skerry":{"withdrawnVersions":{"acme/thermo":["1.3.0"]}}`, those withdrawn last.
+ *   Files that were written before it was there do without.
  */
 
-import { isJsonObject, type JsonObject } from "../ota/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../ota/json.ts";
 import type { TargetInfo } from "../ota/metadata.ts";
 import { parseTargetPath } from "../ota/names.ts";
 import type { CommonFields } from "../ota/sign-metadata.ts";
 import { TOP_LEVEL } from "./delegations.ts";
 import { componentPathOf, releaseCounter } from "./fetch-size.ts";
+import { MAX_WITHDRAWN_VERSIONS } from "./limits.ts";
 import type { StoredMetadata } from "./metadata-store.ts";
 import { nameOf } from "./prune-plan.ts";
 import { skerryMember } from "./root-changes.ts";
 
 /** The highest counter by module. */
-export type ReleaseCounters = ReadonlyMap<string, number>;
+type ReleaseCounters = ReadonlyMap<string, number>;
+
+/** What one targets file is to remember of releases that it lists no more. */
+export interface Withdrawn {
+  readonly counters: ReleaseCounters;
+  /** By module, in the order of their counters. */
+  readonly versions: ReadonlyMap<string, readonly string[]>;
+}
 
 /** The change that unpublishes releases (`module@version`), in every role that lists something of them. */
 export function withoutReleases(
@@ -23,7 +34,7 @@ export function withoutReleases(
   releases: ReadonlySet<string>,
 ): {
   readonly contents: ReadonlyMap<string, readonly TargetInfo[]>;
-  readonly withdrawn: ReadonlyMap<string, ReleaseCounters>;
+  readonly withdrawn: ReadonlyMap<string, Withdrawn>;
 } {
   const stays = ({ path }: TargetInfo): boolean => {
     const release = parseTargetPath(path);
@@ -34,7 +45,12 @@ export function withoutReleases(
     .filter(([, listed]) => !listed.every(stays));
   return {
     contents: new Map(changed.map(([role, listed]) => [role, listed.filter(stays)])),
-    withdrawn: new Map(changed.map(([role, listed]) => [role, lostCounters(listed, listed.filter(stays))])),
+    withdrawn: new Map(
+      changed.map(([role, listed]) => {
+        const counters = lostCounters(listed, listed.filter(stays));
+        return [role, { counters, versions: versionsOf(listed.filter((target) => !stays(target))) }];
+      }),
+    ),
   };
 }
 
@@ -55,6 +71,14 @@ function highestCounters(targets: readonly TargetInfo[]): ReleaseCounters {
   return highest;
 }
 
+function versionsOf(targets: readonly TargetInfo[]): ReadonlyMap<string, readonly string[]> {
+  const components = targets
+    .toSorted((one, other) => releaseCounter(one) - releaseCounter(other))
+    .flatMap((target) => componentPathOf(target) ?? []);
+  const byModule = Map.groupBy(components, ({ module }) => module);
+  return new Map([...byModule].map(([module, paths]) => [module, paths.map(({ version }) => version)]));
+}
+
 /** The counter of the newest release of a module that a targets file listed once and lists no more; 0 if it tells none. */
 export function withdrawnCounter(
   { signedJson }: { readonly signedJson: JsonObject },
@@ -65,16 +89,45 @@ export function withdrawnCounter(
   return Number.isSafeInteger(counter) ? Number(counter) : 0;
 }
 
-/** The fields of a targets file from which releases with these counters were withdrawn. */
-export function withWithdrawn(fields: CommonFields, withdrawn: ReleaseCounters | undefined): CommonFields {
+/** The versions of a module that a targets file listed once and lists no more, as far as it tells. */
+export function withdrawnVersions(
+  { signedJson }: { readonly signedJson: JsonObject },
+  module: string,
+): readonly string[] {
+  const byModule = skerryMember(signedJson)["withdrawnVersions"];
+  const versions = isJsonObject(byModule) && Object.hasOwn(byModule, module) ? byModule[module] : undefined;
+  return Array.isArray(versions) ? versions.filter((version) => typeof version === "string") : [];
+}
+
+/** The fields of a targets file from which these releases were withdrawn. */
+export function withWithdrawn(fields: CommonFields, withdrawn: Withdrawn | undefined): CommonFields {
   const { base } = fields;
-  if (base === undefined || withdrawn === undefined || withdrawn.size === 0) return fields;
-  const before = skerryMember(base);
-  const counters = isJsonObject(before["withdrawn"]) ? before["withdrawn"] : {};
-  const highest = [...withdrawn].map(
-    ([module, counter]) =>
-      [module, Math.max(counter, withdrawnCounter({ signedJson: base }, module))] as const,
+  if (base === undefined || withdrawn === undefined) return fields;
+  const file = { signedJson: base };
+  const counters = Array.from(
+    withdrawn.counters,
+    ([module, counter]) => [module, Math.max(counter, withdrawnCounter(file, module))] as const,
   );
-  const skerry = { ...before, withdrawn: { ...counters, ...Object.fromEntries(highest) } };
+  const versions = Array.from(withdrawn.versions, ([module, added]) => {
+    const all = new Set([...withdrawnVersions(file, module), ...added]);
+    return [module, [...all].slice(-MAX_WITHDRAWN_VERSIONS)] as const;
+  });
+  const before = skerryMember(base);
+  const skerry = {
+    ...before,
+    ...withEntries(before, "withdrawn", counters),
+    ...withEntries(before, "withdrawnVersions", versions),
+  };
   return { ...fields, base: { ...base, skerry } };
+}
+
+/** A member that holds something by module, with further entries; none where there is nothing to add. */
+function withEntries(
+  before: JsonObject,
+  member: string,
+  entries: readonly (readonly [string, JsonValue])[],
+): JsonObject {
+  if (entries.length === 0) return {};
+  const { [member]: held } = before;
+  return { [member]: { ...(isJsonObject(held) ? held : {}), ...Object.fromEntries(entries) } };
 }

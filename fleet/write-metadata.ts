@@ -21,7 +21,7 @@ import {
 import { type OnlineRole, rootFile } from "./repository.ts";
 import { keyNamesMember, keyNamesOf } from "./root-changes.ts";
 import { type Signatory, type Signing, SigningBatch } from "./signing.ts";
-import { type ReleaseCounters, withWithdrawn } from "./withdrawn-releases.ts";
+import { type Withdrawn, withWithdrawn } from "./withdrawn-releases.ts";
 
 /** What a change of the targets roles says; roles that it does not name stay as they are. */
 export interface TargetsChange {
@@ -31,7 +31,7 @@ export interface TargetsChange {
   /** Of the delegated roles' keys. */
   readonly keyNames?: KeyNames;
   /** By role, what its file is to remember of releases that it lists no more. */
-  readonly withdrawn?: ReadonlyMap<string, ReleaseCounters>;
+  readonly withdrawn?: ReadonlyMap<string, Withdrawn>;
 }
 
 /** Signs and writes new top-level targets, then the snapshot and timestamp that name them. */

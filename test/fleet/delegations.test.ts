@@ -333,6 +333,18 @@ test("a team uses up no release counters but its own modules'", async (t) => {
   t.false(await exists(releaseFolder(repository.folder, "acme/thermo", "7.0.0")));
 });
 
+test("a team uses up no versions but its own modules'", async (t) => {
+  const repository = await newRepository(t);
+  await succeed(t, repository, ...ACME);
+  const stored = await loadMetadata(repository, "image");
+  const versions = new Map(["acme/thermo", "beta/fan"].map((module) => [module, ["1.0.0"]]));
+  const withdrawn = new Map([["acme", { counters: new Map(), versions }]]);
+  const contents = new Map([["acme", []]]);
+  await writeRoles({ repository, nowMs: Date.now() }, stored, { contents, withdrawn });
+  await t.throwsAsync(publish(repository), code("fleet/version-exists"));
+  await t.notThrowsAsync(publish(repository, { module: "beta/fan" }));
+});
+
 test("a team's file whose version jumps to where none could follow is not taken in; the furthest that may be is", async (t) => {
   const repository = await newRepository(t);
   await succeed(t, repository, ...ACME);

@@ -8,6 +8,7 @@ import { assignRelease } from "../../fleet/assign.ts";
 import { connectBroker } from "../../fleet/broker.ts";
 import { spreadOverBins } from "../../fleet/delegate.ts";
 import { FleetError, type FleetErrorCode } from "../../fleet/errors.ts";
+import { MAX_WITHDRAWN_VERSIONS } from "../../fleet/limits.ts";
 import { listedTargetsOf, loadMetadata } from "../../fleet/metadata-store.ts";
 import { type PruneReport, pruneRepository } from "../../fleet/prune.ts";
 import { type ListedRelease, nameOf, planPrune } from "../../fleet/prune-plan.ts";
@@ -16,6 +17,8 @@ import type { Repository } from "../../fleet/repository.ts";
 import { readRetained } from "../../fleet/retained.ts";
 import { planSync } from "../../fleet/sync-plan.ts";
 import { syncRepository } from "../../fleet/synchronize.ts";
+import { withdrawnCounter, withdrawnVersions, withWithdrawn } from "../../fleet/withdrawn-releases.ts";
+import type { JsonObject } from "../../ota/json.ts";
 import { type Mosquitto, startMosquitto } from "../support/mosquitto.ts";
 import { requireTool } from "../support/tools.ts";
 import { componentBytes, newRepository, publish } from "./fixture.ts";
@@ -280,6 +283,65 @@ test("a module's only release is withdrawn from the role that lists it, and coun
   t.is((await publish(repository, { module: "acme/meter", version: "1.0.2" })).release, 3);
   await syncRepository(repository, setting.address);
   await assertExact(t, setting);
+});
+
+test("a withdrawn version is not published again, with the same bytes or others, whichever role lists the module by then", async (t) => {
+  const setting = await published(t);
+  if (setting === undefined) return;
+  const { repository } = setting;
+  await publish(repository, { module: "acme/meter", version: "1.0.0" });
+  await publish(repository, { module: "acme/meter", version: "1.1.0" });
+  // An old one and, later, the newest.
+  await prune(setting, { named: ["acme/meter@1.0.0"], files: true });
+  await prune(setting, { named: ["acme/meter@1.1.0"], files: true });
+  const refused = async (version: string, component: Uint8Array): Promise<void> => {
+    const release = { module: "acme/meter", version, component };
+    const error = await t.throwsAsync(publish(repository, release), code("fleet/version-exists"));
+    t.regex(error?.message ?? "", new RegExp(`acme/meter@${version} was .*withdrawn.*under a new version`));
+  };
+  await refused("1.0.0", componentBytes(150_000, 1));
+  await refused("1.1.0", componentBytes(99, 2));
+  await spreadOverBins(repository, 4);
+  await refused("1.1.0", componentBytes(99, 2));
+  await publish(repository, { module: "acme/meter", version: "1.2.0" });
+  await prune(setting, { named: ["acme/meter@1.2.0"], files: true });
+  await refused("1.0.0", componentBytes(99, 2));
+  await refused("1.2.0", componentBytes(99, 2));
+  t.is((await publish(repository, { module: "acme/meter", version: "1.3.0" })).release, 4);
+  await syncRepository(repository, setting.address);
+  await assertExact(t, setting);
+});
+
+const withSkerry = (skerry: JsonObject) => ({ signedJson: { skerry } });
+const fieldsOf = (skerry: JsonObject) => ({ version: 2, expiresMs: 0, base: { skerry } });
+
+test("metadata from before versions were remembered is read, and remembers from then on", (t) => {
+  const earlier = { withdrawn: { [MODULE]: 4 }, keyNames: {} };
+  t.is(withdrawnCounter(withSkerry(earlier), MODULE), 4);
+  t.deepEqual(withdrawnVersions(withSkerry(earlier), MODULE), []);
+  const older = { counters: new Map(), versions: new Map([[MODULE, ["1.0.0"]]]) };
+  t.deepEqual(withWithdrawn(fieldsOf(earlier), older).base, {
+    skerry: { ...earlier, withdrawnVersions: { [MODULE]: ["1.0.0"] } },
+  });
+});
+
+test("what is not a list of versions tells none", (t) => {
+  for (const versions of [
+    null,
+    "1.0.0",
+    { [MODULE]: "1.0.0" },
+    { [MODULE]: [1] },
+    { "acme/other": ["1.0.0"] },
+  ]) {
+    t.deepEqual(withdrawnVersions(withSkerry({ withdrawnVersions: versions }), MODULE), []);
+  }
+});
+
+test("of a module's withdrawn versions those withdrawn last are remembered", (t) => {
+  const before = Array.from({ length: MAX_WITHDRAWN_VERSIONS }, (_each, index) => `1.${index}.0`);
+  const more = { counters: new Map(), versions: new Map([[MODULE, ["1.1.0", "2.0.0"]]]) };
+  const { base = {} } = withWithdrawn(fieldsOf({ withdrawnVersions: { [MODULE]: before } }), more);
+  t.deepEqual(withdrawnVersions({ signedJson: base }, MODULE), [...before.slice(1), "2.0.0"]);
 });
 
 test("what a prune that was cut off left on the broker goes with the next", async (t) => {
