@@ -22,13 +22,13 @@ import { readClock } from "./clock.ts";
 import { answerCommand } from "./commands.ts";
 import { type AgentConfig, loadConfig } from "./config.ts";
 import { beginRun } from "./crash-loop.ts";
-import { messageOf } from "./errors.ts";
 import { routeMessages } from "./incoming-messages.ts";
 import { createLink } from "./link.ts";
 import type { Link, LinkState } from "./link-types.ts";
 import type { Log } from "./log.ts";
 import { MessageRouter } from "./message-router.ts";
 import { loadTrusted, rootReplaced } from "./provisioned-root.ts";
+import { deviceWarnings } from "./repeated-warnings.ts";
 import { type AgentEvent, Reports } from "./reports.ts";
 import type { AgentCondition } from "./service-manager.ts";
 import { claimStateDir } from "./single-instance.ts";
@@ -106,9 +106,7 @@ async function startOn(
     director: await loadTrusted("director", settings.trust.directorRootFile, store, verifier),
   };
   const trusted = { image: loaded.image.trusted, director: loaded.director.trusted };
-  const devices = await openDevices(settings.policy, {
-    onFailure: (module, error) => log("warning", messageOf(error), { module }),
-  });
+  const devices = await openDevices(settings.policy, deviceWarnings(log));
   for (const [name, path] of devices.farEnds) log("info", `virtual serial port ${name}: far end at ${path}`);
 
   const onConditionChange = hooks.onConditionChange ?? (() => undefined);

@@ -112,6 +112,13 @@ export const MAX_HELD_MESSAGE_BYTES = 131_072;
 /** Log lines about messages that reached no module, per minute. */
 export const MAX_LOST_MESSAGES_PER_MINUTE = 20;
 
+/** Until the same warning is said again, in milliseconds: at first, and at most; it doubles each time. */
+export const REPEATED_WARNING_PAUSE_MS = 60_000;
+export const REPEATED_WARNING_CAP_MS = 3_600_000;
+
+/** Texts of one subject's warnings that are told apart. */
+export const MAX_REPEATED_TEXTS = 8;
+
 /** How long a module may take to end when it is asked to, in milliseconds; then its worker is ended. */
 export const MODULE_STOP_GRACE_MS = 2_000;
 

@@ -34,6 +34,7 @@ import {
 } from "./limits.ts";
 import type { Log } from "./log.ts";
 import type { MessageRouter } from "./message-router.ts";
+import { RepeatedWarnings } from "./repeated-warnings.ts";
 import { TaskWatch } from "./task-watch.ts";
 
 export interface SupervisorOptions {
@@ -114,6 +115,7 @@ export class Supervisor implements ModuleRunner {
       isValidated: this.#validated.get(manifest.name) === staged.release.component.sha256,
     };
     const recent = new RecentLines();
+    const calls = new RepeatedWarnings((level, text) => this.#log(manifest, level, text));
     const module = startModule(spec, this.#services(manifest.name, devices, observe), {
       running: () => {
         observe({ kind: "alive" });
@@ -127,7 +129,8 @@ export class Supervisor implements ModuleRunner {
         this.#log(manifest, "warning", `${code}: ${message}`);
         this.#options.sendLimited(manifest.name, manifest.version, code, message);
       },
-      callFailed: (call, message) => this.#log(manifest, "warning", `${call}: ${message}`),
+      callFailed: (call, message) => calls.failed(call, `${call}: ${message}`, performance.now()),
+      callSucceeded: (call) => calls.succeeded(call, performance.now()),
       ended: (end) => {
         this.#logEnd(manifest, end, recent);
         const fact = factOf(end, recent);

@@ -28,7 +28,9 @@ export type DeviceOutcome<Value, Code> =
 
 export type OpenDevicesOptions = {
   /** Told of every failed call with its reason, for the log: the module itself learns a code only. */
-  readonly onFailure?: (moduleName: string, error: unknown) => void;
+  readonly onFailure?: (moduleName: string, call: string, error: unknown) => void;
+  /** Told of every other call. `call` names it as for onFailure: "opening serial port modbus0". */
+  readonly onSuccess?: (moduleName: string, call: string) => void;
   /** Nanoseconds since 1970. */
   readonly nowNs?: () => bigint;
   /** Stands for /sys/class/hwmon. */
@@ -78,7 +80,10 @@ export class Devices {
     moduleName: string,
     grants: { readonly sensors: readonly string[]; readonly serial: readonly string[] },
   ): ModuleDevices {
-    return new ModuleDevices(this, grants, (error) => this.#options.onFailure?.(moduleName, error));
+    return new ModuleDevices(this, grants, {
+      failed: (call, error) => this.#options.onFailure?.(moduleName, call, error),
+      succeeded: (call) => this.#options.onSuccess?.(moduleName, call),
+    });
   }
 
   /** The sensor of this name, its driver started. Throws "device/not-granted" for one that the policy does not have. */
@@ -159,25 +164,31 @@ export class Devices {
   }
 }
 
+/** Told of each call's end. */
+interface CallObserver {
+  failed(call: string, error: unknown): void;
+  succeeded(call: string): void;
+}
+
 /** One module's devices: the calls of its WIT imports. None of them rejects. */
 export class ModuleDevices {
   readonly #devices: Devices;
   readonly #grants: { readonly sensors: readonly string[]; readonly serial: readonly string[] };
-  readonly #onFailure: (error: unknown) => void;
+  readonly #observer: CallObserver;
 
   constructor(
     devices: Devices,
     grants: { readonly sensors: readonly string[]; readonly serial: readonly string[] },
-    onFailure: (error: unknown) => void,
+    observer: CallObserver,
   ) {
     this.#devices = devices;
     this.#grants = grants;
-    this.#onFailure = onFailure;
+    this.#observer = observer;
   }
 
   /** One measurement of a granted sensor. */
   async readSensor(name: string): Promise<DeviceOutcome<Reading, SensorErrorCode>> {
-    return this.#outcome(sensorErrorCode, async () => {
+    return this.#outcome(`reading sensor ${name}`, sensorErrorCode, async () => {
       requireGrant("sensor", this.#grants.sensors, name);
       return this.#devices.sensor(name).read();
     });
@@ -185,7 +196,7 @@ export class ModuleDevices {
 
   /** Takes hold of a granted port and opens it; one that can't be opened is not held. */
   async openSerial(name: string): Promise<DeviceOutcome<void, SerialErrorCode>> {
-    return this.#outcome(serialErrorCode, async () => {
+    return this.#outcome(`opening serial port ${name}`, serialErrorCode, async () => {
       requireGrant("serial port", this.#grants.serial, name);
       try {
         await this.#devices.claimSerial(name, this).open();
@@ -202,14 +213,16 @@ export class ModuleDevices {
     maxBytes: number,
     timeoutMs: number,
   ): Promise<DeviceOutcome<Uint8Array, SerialErrorCode>> {
-    return this.#outcome(serialErrorCode, () =>
+    return this.#outcome(`reading serial port ${name}`, serialErrorCode, () =>
       this.#devices.heldSerial(name, this).read(maxBytes, timeoutMs),
     );
   }
 
   /** As SerialLine.write, on a port that this module opened. */
   async writeSerial(name: string, data: Uint8Array): Promise<DeviceOutcome<number, SerialErrorCode>> {
-    return this.#outcome(serialErrorCode, () => this.#devices.heldSerial(name, this).write(data));
+    return this.#outcome(`writing to serial port ${name}`, serialErrorCode, () =>
+      this.#devices.heldSerial(name, this).write(data),
+    );
   }
 
   /** Closes a port and lets others have it; nothing happens if this module does not hold it. */
@@ -218,13 +231,16 @@ export class ModuleDevices {
   }
 
   async #outcome<Value, Code>(
+    name: string,
     codeOf: (error: unknown) => Code,
     call: () => Promise<Value>,
   ): Promise<DeviceOutcome<Value, Code>> {
     try {
-      return { tag: "ok", value: await call() };
+      const value = await call();
+      this.#observer.succeeded(name);
+      return { tag: "ok", value };
     } catch (error) {
-      this.#onFailure(error);
+      this.#observer.failed(name, error);
       return { tag: "err", code: codeOf(error) };
     }
   }

@@ -224,9 +224,7 @@ class ModuleHost implements RunningModule {
   async #onTimer(): Promise<void> {
     if (this.#state !== "running") return;
     const error = await this.#reactor.call({ kind: "on-timer" }, this.#limits.callDeadlineMs);
-    if (error !== null && this.#end === undefined) {
-      this.#observer.callFailed?.("on-timer", error);
-    }
+    this.#tellOfCall("on-timer", error);
   }
 
   async #onMessage(topic: string, payload: Uint8Array): Promise<string | null> {
@@ -235,10 +233,14 @@ class ModuleHost implements RunningModule {
       this.#limits.callDeadlineMs,
       payload,
     );
-    if (error !== null && this.#end === undefined) {
-      this.#observer.callFailed?.("on-message", error);
-    }
+    this.#tellOfCall("on-message", error);
     return error;
+  }
+
+  #tellOfCall(call: "on-timer" | "on-message", error: string | null): void {
+    if (this.#end !== undefined) return;
+    if (error === null) this.#observer.callSucceeded?.(call);
+    else this.#observer.callFailed?.(call, error);
   }
 
   #logLine(level: "info" | "warning" | "error", text: string): void {

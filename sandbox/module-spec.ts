@@ -168,6 +168,8 @@ export interface ModuleObserver {
   limited?(code: LimitCode, message: string): void;
   /** `on-timer` or `on-message` answered with an error; the module stays alive. */
   callFailed?(call: "on-timer" | "on-message", message: string): void;
+  /** One of these came to a good end. */
+  callSucceeded?(call: "on-timer" | "on-message"): void;
   ended?(end: ModuleEnd): void;
 }
 

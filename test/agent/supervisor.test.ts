@@ -14,6 +14,7 @@ import { type Manifest, parseManifest } from "../../ota/manifest.ts";
 import { createNodeDisk } from "../../ota/node-disk.ts";
 import type { ModuleFact, StagedModule } from "../../ota/runner.ts";
 import { temporaryFolder } from "../support/folders.ts";
+import { reactorText } from "../support/modules.ts";
 import { componentFromText } from "../support/wat.ts";
 
 const libc = fileURLToPath(new URL("../sandbox/guests/libc.wasm", import.meta.url));
@@ -26,15 +27,17 @@ async function newSupervisor(
   codeBytes = 1024 ** 2,
 ): Promise<Supervisor> {
   const policy: DevicePolicy = {
-    sensors: new Map(),
+    sensors: new Map([
+      ["ambient", { driver: "simulated", start: 20, amplitude: 0, periodMs: 1_000, unit: "Cel" }],
+    ]),
     serialPorts: new Map(),
     grants: [
       {
         ...{
           module: "acme/guest",
-          sensor: [],
+          sensor: ["ambient"],
           serial: [],
-          publish: [],
+          publish: ["telemetry/#"],
           subscribe: [],
           network: [],
           listen: [],
@@ -178,6 +181,36 @@ test("a worker leaves out the validation of the component that was validated las
   await t.throwsAsync(start(stagedAs("a", badlyNamed)), refusal, "another one was");
   // The installer never starts a file that is not what its digest says: here it shows that the validator was not asked.
   t.deepEqual(await start(stagedAs("b", badlyNamed)), { kind: "exited", exitCode: 0 });
+});
+
+test("an on-timer that fails call after call is told once, and once when it works again", async (t) => {
+  const componentPath = join(await temporaryFolder(t), "component.wasm");
+  // Ten calls that fail, ten that do not; with the next one it ends.
+  const onTimer = `(global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+    (if (i32.gt_u (global.get $calls) (i32.const 20)) (then unreachable))
+    (select (i32.const 16) (i32.const 0) (i32.le_u (global.get $calls) (i32.const 10)))`;
+  const text = reactorText({ onTimer }, "(global $calls (mut i32) (i32.const 0))");
+  await writeFile(componentPath, await componentFromText(text));
+  const manifest = `name = "acme/guest"
+version = "1.2.3"
+world = "reactor"
+[request]
+sensor = ["ambient"]
+publish = ["telemetry/#"]
+[reactor]
+interval = "10ms"`;
+  const staged = stagedGuest(await parseManifest(Buffer.from(manifest)));
+  const log: string[] = [];
+  const supervisor = await newSupervisor(log);
+  const ended = Promise.withResolvers<void>();
+  await supervisor.start({ ...staged, componentPath }, ({ kind }) => {
+    if (kind === "trap") ended.resolve();
+  });
+  await ended.promise;
+  t.deepEqual(
+    log.filter((line) => line.startsWith("on-timer")),
+    ["on-timer: not well", "on-timer works again"],
+  );
 });
 
 test("stage/code-exceeds-grant: the grant of code is held at each start, too, whoever validated the component", async (t) => {

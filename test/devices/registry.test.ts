@@ -37,7 +37,8 @@ test("reads a granted sensor", async (t) => {
 
 test("what is not granted, or not in the policy, is refused with its name", async (t) => {
   const failures: string[] = [];
-  const onFailure = (module: string, error: unknown) => failures.push(`${module}: ${String(error)}`);
+  const onFailure = (module: string, _call: string, error: unknown) =>
+    failures.push(`${module}: ${String(error)}`);
   const devices = await devicesOf(t, POLICY, { onFailure });
   const module = devices.forModule("acme/thermo", { sensors: ["undefined"], serial: ["undefined"] });
   const refused = { tag: "err", code: "not-granted" } as const;
@@ -52,10 +53,31 @@ test("what is not granted, or not in the policy, is refused with its name", asyn
 
 test("a sensor whose chip is missing is unavailable; the reason goes to the log", async (t) => {
   const failures: unknown[] = [];
-  const devices = await devicesOf(t, POLICY, { onFailure: (_, error) => failures.push(error) });
+  const devices = await devicesOf(t, POLICY, { onFailure: (_module, _call, error) => failures.push(error) });
   const module = devices.forModule("acme/thermo", GRANTS);
   t.deepEqual(await module.readSensor("missing"), { tag: "err", code: "unavailable" });
   t.true(failures[0] instanceof DeviceError);
+});
+
+test("each call is told with its name, whether it failed or not", async (t) => {
+  const calls: string[] = [];
+  const devices = await devicesOf(t, POLICY, {
+    onFailure: (module, call) => calls.push(`${module} failed ${call}`),
+    onSuccess: (module, call) => calls.push(`${module} succeeded ${call}`),
+  });
+  const module = devices.forModule("acme/thermo", GRANTS);
+  await module.readSensor("ambient");
+  await module.readSensor("missing");
+  await module.openSerial("modbus0");
+  await module.readSerial("modbus0", 1, 0);
+  await module.writeSerial("modbus0", Uint8Array.of(1));
+  t.deepEqual(calls, [
+    "acme/thermo succeeded reading sensor ambient",
+    "acme/thermo failed reading sensor missing",
+    "acme/thermo failed opening serial port modbus0",
+    "acme/thermo failed reading serial port modbus0",
+    "acme/thermo failed writing to serial port modbus0",
+  ]);
 });
 
 test("a module talks to the program at the far end of a virtual port", async (t) => {
