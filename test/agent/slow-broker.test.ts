@@ -16,9 +16,12 @@ import { makeRelease } from "../support/releases.ts";
 import { requireTool } from "../support/tools.ts";
 import { brokerAt, isConnected, makeLink, makeOperator, PREFIX } from "./link-support.ts";
 
+/** An answer to SUBSCRIBE or UNSUBSCRIBE: it may be on its way when the line clogs, and the device asks for nothing more before it is there. */
+const MAX_ANSWER_BYTES = 64;
+
 interface DrippingLine {
   readonly port: number;
-  /** From now on one more byte at a time reaches the device, each when it is asked for. */
+  /** From the next message on one more byte at a time reaches the device, each when it is asked for. */
   clog(): void;
   /** Lets `count` bytes through. */
   drip(count: number): Promise<void>;
@@ -35,7 +38,8 @@ async function startDrippingLine(t: ExecutionContext, targetPort: number): Promi
     device = near;
     near.pipe(far);
     far.on("data", (chunk: Buffer) => {
-      if (held === undefined) near.write(chunk);
+      const isAnswer = held?.length === 0 && chunk.length <= MAX_ANSWER_BYTES;
+      if (held === undefined || isAnswer) near.write(chunk);
       else held = Buffer.concat([held, chunk]);
       arrived.resolve();
     });
