@@ -11,6 +11,7 @@ const TOOLS: readonly DebianTool[] = [
   { command: "arm-linux-gnueabihf-gcc", package: "gcc-arm-linux-gnueabihf" },
   { command: "make", package: "make" },
   { command: "gcc", package: "gcc" },
+  { command: "/usr/include/stdio.h", package: "libc6-dev" },
   { command: "bc", package: "bc" },
   { command: "flex", package: "flex" },
   { command: "bison", package: "bison" },
