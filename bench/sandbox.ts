@@ -17,7 +17,7 @@ const START_ROUNDS = 15;
 const MEMORY_ROUNDS = 5;
 /** A page of the engine's heap, and in how many steps the ballast goes through one. */
 const HEAP_PAGE_KIB = 256;
-const BALLAST_STEPS = 16;
+const BALLAST_STEPS = 8;
 const KILOBYTE = 1000;
 const UNIT = "MiB anonymous";
 /** Every host runs in an engine without its baseline compiler, as in the agent (sandbox/start-worker.ts). */
