@@ -6,6 +6,11 @@ import { installMissing } from "../qemu/debian-packages.ts";
 
 const TOOLS = [
   { command: "mosquitto", package: "mosquitto", use: "the tests against a real MQTT broker" },
+  {
+    command: "mosquitto_sub",
+    package: "mosquitto-clients",
+    use: "the tests of what is done with a broker by hand",
+  },
   { command: "socat", package: "socat", use: "the tests over a pseudo-terminal pair" },
   { command: "openssl", package: "openssl", use: "the tests over TLS" },
   {
