@@ -91,6 +91,10 @@ export class BrokerConnection {
     client.once("disconnect", ({ reasonCode }) => {
       reason = ` (reason code 0x${(reasonCode ?? 0).toString(16)})`;
     });
+    // mqtt.js says what it stumbled over, and then closes.
+    client.on("error", ({ message }) => {
+      reason ||= ` (${message})`;
+    });
     this.#lost = new Promise((_, reject) => {
       client.once("close", () => {
         if (this.#ending) return;
