@@ -41,12 +41,13 @@ export class Messages<Message> {
       const found = this.all.slice(from).filter(fits);
       if (found.length >= count) resolve(found.slice(0, count));
     };
+    // Not what keeps the process alive: of two things that are waited for, one may never come.
     const timer = setTimeout(() => {
       const seen = this.all.slice(from).map((message) => JSON.stringify(message));
       reject(
         new Error(`waited ${this.#timeLimitMs} ms for ${what}; what came:\n${seen.slice(-40).join("\n")}`),
       );
-    }, this.#timeLimitMs);
+    }, this.#timeLimitMs).unref();
     this.#waiting.add(look);
     look();
     try {
