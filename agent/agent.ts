@@ -109,13 +109,14 @@ async function startOn(
   const devices = await openDevices(settings.policy, deviceWarnings(log));
   for (const [name, path] of devices.farEnds) log("info", `virtual serial port ${name}: far end at ${path}`);
 
+  const bootId = await readBootId();
   const onConditionChange = hooks.onConditionChange ?? (() => undefined);
   let isConnected = false;
   const link = createLink({
     fleet: settings.fleet,
     deviceId: settings.deviceId,
     broker: settings.broker,
-    status: { agent: VERSION, bootId: await readBootId(), groups: settings.groups },
+    status: { agent: VERSION, bootId, groups: settings.groups },
     onState: (state) => {
       logLinkState(state, log);
       isConnected = state.kind === "connected";
@@ -188,7 +189,7 @@ async function startOn(
   }
   log("info", `agent ${VERSION}, device ${settings.deviceId} of fleet ${settings.fleet}`);
   reports.stateChanged();
-  const run = await beginRun(store);
+  const run = await beginRun(store, bootId);
   if (run.problem !== undefined) reports.failed(run.problem);
   installer.start(run.startDelayMs);
   link.start();

@@ -1,7 +1,10 @@
 /**
  * An agent that keeps dying, perhaps by a module that takes the whole process with it, gets no update while it does: it dies before it hears of
- * one. So its runs are counted in the state file, and after several in a row that ended unasked soon after their start the modules start later.
- * A power cut looks the same: a device that lost its power a few times in a row loses a minute.
+ * one. So its runs are counted in the state file, and after several in a row that ended unasked soon after their start the modules start later, the
+ * later the more there were.
+ *
+ * A run that ended with the machine (another boot began since) was most likely ended by a lack of power, which waiting does not mend; but a module can
+ * make a machine reset, too. Such ends count until modules start a minute later, and no further: a device behind a switch loses a minute at most.
  */
 import { OtaError } from "../ota/errors.ts";
 import type { Store } from "../ota/store.ts";
@@ -23,10 +26,11 @@ export interface AgentRun {
   end(): Promise<void>;
 }
 
-/** Counts this run, before anything of it can kill the agent. */
-export async function beginRun(store: Store): Promise<AgentRun> {
-  const { uncleanEnds } = store;
-  await quietly(store.beginRun());
+/** Counts this run, in the machine's boot of this id, before anything of it can kill the agent. */
+export async function beginRun(store: Store, bootId: string): Promise<AgentRun> {
+  const endedWithMachine = store.bootId !== bootId;
+  const uncleanEnds = endedWithMachine ? Math.min(store.uncleanEnds, CRASH_LOOP_RUNS) : store.uncleanEnds;
+  await quietly(store.beginRun(uncleanEnds + 1, bootId));
   const startDelayMs = delayAfter(uncleanEnds);
   const timer = setTimeout(() => void quietly(store.endRun()), startDelayMs + LASTING_RUN_MS).unref();
   return {
@@ -47,8 +51,8 @@ export function delayAfter(uncleanEnds: number): number {
 
 function crashLoop(uncleanEnds: number, delayMs: number): AgentError {
   const message =
-    `the agent ended ${uncleanEnds} times in a row without being stopped, each time soon after its start: modules start in ` +
-    `${formatDuration(delayMs)}, so that another version can be assigned before. Look at the device's log and memory; ` +
+    `the agent ended at least ${uncleanEnds} times in a row without being stopped, each time soon after its start: modules start in ` +
+    `${formatDuration(delayMs)}, so that another version can be assigned before. Look at the device's log, memory and power supply; ` +
     'the command "restart" starts a module at once';
   return new AgentError("agent/crash-loop", message);
 }

@@ -1,6 +1,7 @@
 /**
- * What the state file holds, schema 2: per module what the director asks for, what is committed, what failed, and how far an
- * install is; and how often in a row the agent ended unasked. How a module runs is not remembered: it does not, when the agent starts.
+ * What the state file holds, schema 3: per module what the director asks for, what is committed, what failed, and how far an
+ * install is; and how often in a row the agent ended unasked, in which boot of the machine the last time. How a module runs is not remembered:
+ * it does not, when the agent starts.
  */
 
 import type { FailedRelease, Failure, InstallState, Phase } from "./install-types.ts";
@@ -10,7 +11,7 @@ import { isCount, isObject, parseReleaseRecord, type ReleaseRecord } from "./rel
 import { migrateState } from "./state-migrations.ts";
 
 /** Raised by any change that an older agent would misread; then `state-migrations.ts` has one step more. */
-export const STATE_SCHEMA = 2;
+export const STATE_SCHEMA = 3;
 
 /** One module's part of the state file. */
 export type DurableState = Omit<InstallState, "serving">;
@@ -20,9 +21,11 @@ export type StoredState = {
   readonly modules: Readonly<Record<string, DurableState>>;
   /** Runs of the agent in a row, the latest among them, that were not seen to end as they should or to last. */
   readonly uncleanEnds: number;
+  /** The machine's boot that the latest run began in; empty where that was not written down. */
+  readonly bootId: string;
 };
 
-export const EMPTY_STATE: StoredState = { schema: STATE_SCHEMA, modules: {}, uncleanEnds: 0 };
+export const EMPTY_STATE: StoredState = { schema: STATE_SCHEMA, modules: {}, uncleanEnds: 0, bootId: "" };
 
 /** The part of a module's state that outlives the agent; a state file that outgrew its bound could not be read again. */
 export function toDurable({ desired, committed, previous, failed, phase }: InstallState): DurableState {
@@ -50,8 +53,8 @@ export function parseState(stored: unknown): StoredState | undefined {
   if (!isObject(data) || data["schema"] !== STATE_SCHEMA || !isObject(data["modules"])) {
     return undefined;
   }
-  const { uncleanEnds } = data;
-  if (!isCount(uncleanEnds)) {
+  const { uncleanEnds, bootId } = data;
+  if (!isCount(uncleanEnds) || typeof bootId !== "string") {
     return undefined;
   }
   const modules: Record<string, DurableState> = {};
@@ -62,7 +65,7 @@ export function parseState(stored: unknown): StoredState | undefined {
     }
     modules[name] = module;
   }
-  return { schema: STATE_SCHEMA, modules, uncleanEnds };
+  return { schema: STATE_SCHEMA, modules, uncleanEnds, bootId };
 }
 
 /** Thrown inside this file for any member that is not the format; the caller gets undefined. */

@@ -11,6 +11,8 @@ type Data = Readonly<Record<string, unknown>>;
 const MIGRATIONS: ReadonlyMap<unknown, (data: Data) => Data> = new Map([
   // Schema 2 counts the agent's unclean ends.
   [1, (data: Data): Data => ({ ...data, schema: 2, uncleanEnds: 0 })],
+  // Schema 3 says in which boot of the machine the latest run began.
+  [2, (data: Data): Data => ({ ...data, schema: 3, bootId: "" })],
 ]);
 
 /** Stored data in the newest schema; what is none of ours comes back as it is, for the parser to refuse. */

@@ -158,13 +158,19 @@ export class Store {
     return this.#database.data.uncleanEnds;
   }
 
+  /** The machine's boot in which the latest run began that was counted; empty for none. */
+  get bootId(): string {
+    return this.#database.data.bootId;
+  }
+
   /**
-   * Counts a run of the agent that begins, as if it had ended badly already; `endRun` takes that back.
+   * Notes a run of the agent that begins in a boot of the machine as one that has ended unasked already; `endRun` takes that back.
    *
+   * @param uncleanEnds how many in a row that makes
    * @throws OtaError "store/disk-full", "store/io"
    */
-  beginRun(): Promise<void> {
-    return this.#inTurn((data) => ({ ...data, uncleanEnds: data.uncleanEnds + 1 }));
+  beginRun(uncleanEnds: number, bootId: string): Promise<void> {
+    return this.#inTurn((data) => ({ ...data, uncleanEnds, bootId }));
   }
 
   /** The run ended as it should, or has lasted so long that it is not one that dies at its start. */

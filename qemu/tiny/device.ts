@@ -74,6 +74,13 @@ export async function agentLog(machine: Machine, lines = 40): Promise<string> {
   return machine.shell.check(`tail -n ${lines} ${LOG}`);
 }
 
+/** What there is to see when something that should have happened did not: processes, memory, network, the ends of the logs. */
+export async function diagnosis(machine: Machine): Promise<string> {
+  const commands = ["ps", "free", "ip address show eth0", "dmesg | tail -n 10", `tail -n 40 ${LOG}`];
+  const answers = commands.map((command) => `echo "# ${command}"; ${command}`).join("; ");
+  return (await machine.shell.run(answers)).output;
+}
+
 /** What the machine has and what the agent takes of it, in KiB. */
 export interface TinyMemory {
   readonly available: number;

@@ -6,6 +6,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { Random } from "../../test/fuzz/random.ts";
+import { diagnosis } from "./device.ts";
 import { TinyDevice, thermo } from "./tested-device.ts";
 
 const MODULE = "acme/thermo";
@@ -35,7 +36,14 @@ export async function cutPowerRepeatedly({ cuts, seed, note }: PowerCutOptions):
     const version = `1.1.${cut}`;
     const afterMs = new Random(seed, cut).below(updateMs * BEYOND);
     const reached = await cutDuring(device, version, afterMs);
-    await finish(device, version, cut);
+    await finish(device, version, cut).catch(async (error: unknown) => {
+      throw new Error(
+        `cut ${cut}, after "${reached}": ${String(error)}\n${await diagnosis(device.machine)}`,
+        {
+          cause: error,
+        },
+      );
+    });
     note(
       `cut ${cut} of ${cuts}: ${(afterMs / 1000).toFixed(1)} s into the update, after "${reached}": finished`,
     );

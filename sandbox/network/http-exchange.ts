@@ -65,8 +65,9 @@ export class HttpExchange implements Handle {
       this.#fail("HTTP-upgrade-failed");
     });
     request.on("error", (error) => this.#fail(httpErrorCode(error)));
-    // Node keeps the head back until there is something of the body: but the far end may answer, or refuse, before.
-    if (head.hasBody) request.flushHeaders();
+    // Node keeps the head back until there is something of the body: but the far end may answer, or refuse, before. What waits for room in the body
+    // waits for the head to be gone, which an empty piece tells and `flushHeaders` would not.
+    if (head.hasBody) request.write("", () => context.changed());
     else request.end();
   }
 

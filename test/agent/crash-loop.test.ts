@@ -19,16 +19,31 @@ test("runs that are not ended add up, over restarts, and are told; one that ends
   const stateDir = join(await temporaryFolder(t), "state");
   const open = (): Promise<Store> => openStore(createNodeDisk(), stateDir);
   for (let runs = 0; runs < CRASH_LOOP_RUNS; runs++) {
-    const run = await beginRun(await open());
+    const run = await beginRun(await open(), "this boot");
     t.is(run.startDelayMs, 0);
     t.is(run.problem, undefined);
   }
-  const delayed = await beginRun(await open());
+  const delayed = await beginRun(await open(), "this boot");
   t.is(delayed.startDelayMs, CRASH_LOOP_DELAY_MIN_MS);
   t.is(delayed.problem?.code, "agent/crash-loop");
-  t.regex(delayed.problem?.message ?? "", /^the agent ended 4 times in a row .* modules start in 1m, /);
+  t.regex(
+    delayed.problem?.message ?? "",
+    /^the agent ended at least 4 times in a row .* modules start in 1m, /,
+  );
   await delayed.end();
-  t.is((await beginRun(await open())).startDelayMs, 0);
+  t.is((await beginRun(await open(), "this boot")).startDelayMs, 0);
+});
+
+test("power that goes again and again costs a minute at most; an agent that dies by itself waits the longer for it", async (t) => {
+  const stateDir = join(await temporaryFolder(t), "state");
+  const delayIn = async (bootId: string): Promise<number> =>
+    (await beginRun(await openStore(createNodeDisk(), stateDir), bootId)).startDelayMs;
+  for (let boot = 0; boot < 40; boot++) {
+    t.is(await delayIn(`boot ${boot}`), boot < CRASH_LOOP_RUNS ? 0 : CRASH_LOOP_DELAY_MIN_MS);
+  }
+  t.is(await delayIn("boot 39"), 2 * CRASH_LOOP_DELAY_MIN_MS);
+  t.is(await delayIn("boot 39"), 4 * CRASH_LOOP_DELAY_MIN_MS);
+  t.is(await delayIn("boot 40"), CRASH_LOOP_DELAY_MIN_MS);
 });
 
 test("a run that can't be counted goes on", async (t) => {
@@ -37,7 +52,7 @@ test("a run that can't be counted goes on", async (t) => {
     { ...disk, open: (path) => disk.open(join(path, "nowhere"), "read") },
     await temporaryFolder(t),
   );
-  const run = await beginRun(store);
+  const run = await beginRun(store, "this boot");
   t.is(run.startDelayMs, 0);
   await t.notThrowsAsync(run.end());
 });

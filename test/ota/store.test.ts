@@ -101,10 +101,16 @@ for (const [what, change] of [
     },
   ],
   ["a count of runs that is none", { uncleanEnds: "3" }],
+  ["a boot that is none", { bootId: 7 }],
   ["a negative count", { modules: { "a/a": { phase: { ...STATES["on trial"]?.phase, starts: -1 } } } }],
 ] as const) {
   test(`${what} is no state`, (t) => {
-    const whole = { schema: 2, uncleanEnds: 0, modules: { "a/a": { phase: { kind: "settled" } } } };
+    const whole = {
+      schema: 3,
+      uncleanEnds: 0,
+      bootId: "",
+      modules: { "a/a": { phase: { kind: "settled" } } },
+    };
     t.not(parseState(whole), undefined);
     t.is(parseState({ ...whole, ...change }), undefined);
   });
@@ -126,7 +132,7 @@ test("trusted metadata is kept per repository and role; what can't be metadata i
 /** As agent 0.1.0 wrote it: three modules, one of them in its first trial, one waiting to fetch. */
 const SCHEMA_1 = fileURLToPath(new URL("fixtures/state-schema-1", import.meta.url));
 
-test("a state of schema 1 is taken over, whole, and written as schema 2", async (t) => {
+test("a state of schema 1 is taken over, whole, and written as schema 3", async (t) => {
   const folder = await temporaryFolder(t);
   await cp(SCHEMA_1, folder, { recursive: true });
   const store = await openStore(disk, folder);
@@ -136,8 +142,9 @@ test("a state of schema 1 is taken over, whole, and written as schema 2", async 
   }
   t.deepEqual([...store.modules().keys()].sort(), ["acme/lamp", "acme/pump", "acme/thermo"]);
   t.is(store.uncleanEnds, 0);
-  await store.beginRun();
-  t.is(JSON.parse(await readFile(join(folder, "state.1.json"), "utf8")).data.schema, 2);
+  t.is(store.bootId, "");
+  await store.beginRun(1, "this boot");
+  t.is(JSON.parse(await readFile(join(folder, "state.1.json"), "utf8")).data.schema, 3);
   t.is((await openStore(disk, folder)).modules().size, 3);
 });
 
@@ -145,13 +152,13 @@ test("a state of a newer schema is refused, with what to do, and left as it is",
   const folder = await temporaryFolder(t);
   const adapter = new DurableAdapter({ disk, directory: folder, schema: 99, parse: () => undefined });
   await adapter.read();
-  await adapter.write({ schema: 3 });
+  await adapter.write({ schema: 4 });
   const before = await readFile(join(folder, "state.0.json"), "utf8");
   const error = await t.throwsAsync(openStore(disk, folder), {
     instanceOf: OtaError,
     code: "store/newer-version",
   });
-  t.regex(error?.message ?? "", /format 3, this one reads up to 2\): install that agent again, or move/);
+  t.regex(error?.message ?? "", /format 4, this one reads up to 3\): install that agent again, or move/);
   t.is(await readFile(join(folder, "state.0.json"), "utf8"), before);
 });
 
@@ -160,7 +167,8 @@ test("runs that end unasked are counted until one ends as it should", async (t) 
   for (const before of [0, 1, 2]) {
     const store = await openStore(disk, folder);
     t.is(store.uncleanEnds, before);
-    await store.beginRun();
+    await store.beginRun(before + 1, `boot ${before}`);
+    t.is(store.bootId, `boot ${before}`);
   }
   await (await openStore(disk, folder)).endRun();
   t.is((await openStore(disk, folder)).uncleanEnds, 0);

@@ -3,6 +3,7 @@
 import type { Disk, DiskFile } from "../../../ota/disk.ts";
 import { DurableAdapter } from "../../../ota/durable-adapter.ts";
 import { isObject, releaseId } from "../../../ota/release.ts";
+import { STATE_SCHEMA } from "../../../ota/state-format.ts";
 import { makeRelease, type TestRelease } from "../../support/releases.ts";
 import { type DeviceOptions, dataOf, STATE_DIR, VolatileDevice } from "../../support/volatile-device.ts";
 import { VolatileDisk } from "../../support/volatile-disk.ts";
@@ -64,7 +65,7 @@ function update(release: TestRelease, traps: readonly string[] = []): Scenario["
     };
     const device = await VolatileDevice.open(disk, options, used);
     for (const version of traps) device.runner.traps.add(version);
-    await device.store.beginRun();
+    await device.store.beginRun(device.store.uncleanEnds + 1, "this boot");
     device.installer.start();
     device.connect();
     await device.install(release);
@@ -225,7 +226,7 @@ function isEqual(one: ReadonlyMap<string, string>, other: ReadonlyMap<string, st
 function ofSchema1(base: () => Promise<VolatileDisk>): () => Promise<VolatileDisk> {
   return async () => {
     const disk = await base();
-    const { modules } = (await openAdapter(disk, 2).read()) ?? {};
+    const { modules } = (await openAdapter(disk, STATE_SCHEMA).read()) ?? {};
     const older = openAdapter(disk, 1);
     for (const slot of [0, 1]) await disk.remove(`${STATE_DIR}/state.${slot}.json`);
     await older.read();

@@ -38,8 +38,10 @@ function networkOf(t: ExecutionContext, connecting = LOOPBACK, listening: readon
     const answer = await head({ op: "create", protocol, family: "ipv4" });
     return answer.tag === "opened" ? answer.id : t.fail(JSON.stringify(answer)) ? 0 : -1;
   };
-  const until = (id: number, interest: "read" | "write" | "done") =>
-    head({ op: "wait", for: [{ id, interest }], timeoutMs: WAIT_MS });
+  const until = async (id: number, interest: "read" | "write" | "done"): Promise<void> => {
+    const answer = await head({ op: "wait", for: [{ id, interest }], timeoutMs: WAIT_MS });
+    t.deepEqual(answer, { tag: "ready", ready: [true] }, `handle ${id} never became ready for "${interest}"`);
+  };
   const connected = async (port: number): Promise<number> => {
     const id = await create("tcp");
     t.deepEqual(await head({ op: "connect", id, endpoint: at(port) }), { tag: "done" });
