@@ -51,6 +51,8 @@ export interface Mosquitto {
 
 const START_TIMEOUT_MS = 10_000;
 const START_ATTEMPTS = 5;
+/** Of Mosquitto's log, once its sockets listen: `mosquitto version 2.0.11 running`. */
+const RUNNING = " running\n";
 
 /**
  * Starts Mosquitto and waits until it takes connections. End it with `dispose()`
@@ -169,7 +171,8 @@ async function startProcess(configFile: string, port: number): Promise<RunningPr
   child.once("exit", () => running.delete(child));
 
   const until = Date.now() + START_TIMEOUT_MS;
-  while (!(await acceptsConnections(port))) {
+  // Its own word first: a port that somebody else took meanwhile takes connections as well.
+  while (!log.includes(RUNNING) || !(await acceptsConnections(port))) {
     if (child.exitCode !== null || child.signalCode !== null || Date.now() > until) {
       await endProcess(child);
       throw new Error(`Mosquitto did not start on port ${port}:\n${log}`);
