@@ -6,7 +6,7 @@
  * long, it is over, and what has come was taken already.
  */
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { BlobSource } from "./blob-source.ts";
 import type { Clock } from "./clock.ts";
 import { OtaError } from "./errors.ts";
@@ -66,9 +66,12 @@ class BlobWindow<Blob extends WantedBlob> {
   #takenBytes = 0;
   /** Bytes of the good blobs since the rate was looked at last. */
   #goodBytes = 0;
+  /** When a good blob was taken last; before the first one, when the waiting began. */
+  #lastTakenMs: number;
 
   constructor(options: BlobWindowOptions<Blob>) {
     this.#options = options;
+    this.#lastTakenMs = options.clock.nowMs();
   }
 
   async run(): Promise<void> {
@@ -155,12 +158,10 @@ class BlobWindow<Blob extends WantedBlob> {
     this.#outstandingBytes -= blob.length;
     this.#taken.push(blob.sha256);
     this.#takenBytes += blob.length;
-    if (this.#outcome === undefined) {
-      this.#restartTimer();
-      if (this.#isRefillDue()) {
-        this.#releaseTaken();
-        this.#fill();
-      }
+    this.#lastTakenMs = this.#options.clock.nowMs();
+    if (this.#outcome === undefined && this.#isRefillDue()) {
+      this.#releaseTaken();
+      this.#fill();
     }
   }
 
@@ -193,10 +194,15 @@ class BlobWindow<Blob extends WantedBlob> {
     this.#end({ error: new OtaError("delivery/chunk-corrupt", message, { details: { blob: blob.sha256 } }) });
   }
 
-  #restartTimer(): void {
+  /** Looks again when the latest good blob will have been that long ago: a timer set anew with each blob would be one more thing done for each. */
+  #restartTimer(delayMs = this.#options.idleTimeoutMs): void {
     const { clock, idleTimeoutMs, source } = this.#options;
-    this.#cancelTimer();
-    this.#cancelTimer = clock.setTimer(idleTimeoutMs, () => {
+    this.#cancelTimer = clock.setTimer(delayMs, () => {
+      const leftMs = this.#lastTakenMs + idleTimeoutMs - clock.nowMs();
+      if (leftMs > 0) {
+        this.#restartTimer(leftMs);
+        return;
+      }
       if (this.#taking > 0) {
         // A slow disk is no silent broker.
         this.#restartTimer();
@@ -272,5 +278,5 @@ class BlobWindow<Blob extends WantedBlob> {
 
 /** SHA-256 of bytes that fit into memory, in lower-case hexadecimal. */
 export function sha256Of(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
+  return hash("sha256", bytes, "hex");
 }
