@@ -81,8 +81,9 @@ test.serial("a version that takes the agent with it in each start of its trial i
   await device.offer(hungry);
   const end = await device.outcome(hungry, from);
   t.like(end, { event: "rolled-back", code: "trial/crashed-agent", to: "1.0.0" });
-  t.is(await device.service("NRestarts"), "3");
-  t.is((await device.log(200)).match(/Failed with result 'oom-kill'/g)?.length, 3);
+  const log = await device.log(200);
+  t.is(await device.service("NRestarts"), "3", log);
+  t.is(log.match(/Failed with result 'oom-kill'/g)?.length, 3, log);
   await device.flows("1.0.0");
   await device.configureService("");
 });
@@ -104,7 +105,8 @@ test.serial("the package is upgraded in the middle of a download, which is then 
   t.not(await device.service("MainPID"), before);
   await device.flows("1.0.0");
   await device.putBlobs(missing);
-  t.is((await device.outcome(made, from)).event, "committed");
+  const end = await device.outcome(made, from);
+  t.is(end.event, "committed", end.message);
   await device.flows("1.2.0");
 });
 
@@ -118,7 +120,8 @@ test.serial("the package is upgraded in the middle of a trial, which is then fin
     from,
   );
   await device.machine.shell.check(`dpkg -i ${await device.bringPackage(`${VERSION}+1`)}`);
-  t.is((await device.outcome(made, from)).event, "committed");
+  const end = await device.outcome(made, from);
+  t.is(end.event, "committed", end.message);
   t.is(device.events.all.slice(from).filter(({ event }) => event === "trial").length, 2);
   await device.flows("1.3.0");
 });
@@ -165,7 +168,8 @@ test.serial(
     await device.flows("1.3.0");
     const freed = device.events.count;
     await shell.check("rm /ballast");
-    t.is((await device.outcome(made, freed)).event, "committed");
+    const end = await device.outcome(made, freed);
+    t.is(end.event, "committed", end.message);
     await device.flows("1.4.0");
   },
 );
