@@ -15,7 +15,7 @@ import { bringPackage, piToml } from "./device.ts";
 import { buildPi, type PiParts, type PiStart, startPi } from "./machine.ts";
 
 /** Longer than anything takes on an emulated processor that shares its host's. */
-const TIME_LIMIT_MS = 300_000;
+const TIME_LIMIT_MS = 900_000;
 const POLL_MS = 500;
 const DEVICE = "pi-01";
 const ENDS: ReadonlySet<string> = new Set(["committed", "refused", "failed", "rolled-back"]);

@@ -12,7 +12,7 @@ import { agentLog, enrol, tinyToml } from "./device.ts";
 import { buildTiny, startTiny, type TinyParts } from "./machine.ts";
 
 /** Longer than anything takes on an emulated processor that shares its host's. */
-const TIME_LIMIT_MS = 600_000;
+const TIME_LIMIT_MS = 900_000;
 const DEVICE = "tiny-01";
 const ENDS: ReadonlySet<string> = new Set(["committed", "refused", "failed", "rolled-back"]);
 /** Committed when it is alive for so long: what holds on a machine of any speed. */
