@@ -2,7 +2,7 @@
  * An instance's exports as JavaScript objects, by jco's conventions.
  *
  * An interface is an object under its exact WIT name; functions stand under their camelCase name and, not enumerable,
- * under their exact one, which stays unique where two camelCase names collide. Resources are classes in PascalCase.
+ * under their exact one. Resources are classes in PascalCase.
  */
 
 import { type ComponentFunction, hostCallable } from "./canon-lift.ts";
@@ -72,9 +72,8 @@ function asMethod(callable: ExportedFunction): ExportedFunction {
   };
 }
 
+/** A static function may be called `name`, as every class's is; none can be called `prototype` in JavaScript. */
 function define(object: object, key: string, exactName: string, value: unknown): void {
-  if (exactName !== key) Object.defineProperty(object, exactName, { value, configurable: true });
-  if (!Object.hasOwn(object, key)) {
-    Object.defineProperty(object, key, { value, enumerable: true, configurable: true });
-  }
+  Reflect.defineProperty(object, exactName, { value, configurable: true });
+  Reflect.defineProperty(object, key, { value, enumerable: true, configurable: true });
 }

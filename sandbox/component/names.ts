@@ -1,11 +1,12 @@
 /**
- * Names of WIT in JavaScript, by jco's conventions: functions and fields in camelCase, resources in PascalCase.
+ * Names of WIT in JavaScript, by jco's conventions: functions and fields in camelCase, resources in PascalCase. A `_`
+ * stands before a word that starts with a digit, so that different names stay different: `a-1` is `a_1`, not `a1`.
  *
  * Component Model, Explainer.md "Import and Export Definitions": `plainname` with its `[constructor]`,
  * `[method]` and `[static]` annotations. Each word of a kebab name is all upper or all lower case.
  */
 
-/** `get-value` → `getValue`, `HTTP-get` → `httpGet`. Two names of one interface may collide (`a-1` and `a1`). */
+/** `get-value` → `getValue`, `HTTP-get` → `httpGet`, `ch-2b` → `ch_2b`. */
 export function camelCase(name: string): string {
   return name
     .split("-")
@@ -19,7 +20,7 @@ export function pascalCase(name: string): string {
 }
 
 function capitalised(word: string): string {
-  return word.charAt(0).toUpperCase() + word.slice(1).toLowerCase();
+  return (word < "A" ? "_" : "") + word.charAt(0).toUpperCase() + word.slice(1).toLowerCase();
 }
 
 /** What a function's name says about it. */

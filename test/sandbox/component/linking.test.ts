@@ -81,7 +81,7 @@ test("functions of the world are found by camelCase and exact name, and as a def
   }
 });
 
-test("names that collide in camelCase keep their exact names", async (t) => {
+test("names that differ in a hyphen before a digit are apart in camelCase", async (t) => {
   const instance = await instantiateText(`(component
     (core module $M
       (func (export "one") (result i32) (i32.const 1)) (func (export "two") (result i32) (i32.const 2)))
@@ -90,6 +90,7 @@ test("names that collide in camelCase keep their exact names", async (t) => {
     (func (export "a-1") (result u32) (canon lift (core func $m "two"))))`);
   t.is(exported(instance, "a1")(), 1);
   t.is(exported(instance, "a-1")(), 2);
+  t.is(exported(instance, "a_1")(), 2);
 });
 
 test("a host's methods get their object as `this`", async (t) => {

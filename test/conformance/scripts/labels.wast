@@ -1,0 +1,72 @@
+;; Explainer.md "Name Uniqueness": `a-1` and `a1` are two labels. What they name stays apart between two components, and
+;; at the host's boundary.
+
+(component
+  (type $r' (record (field "a-1" u8) (field "a1" u16))) (export $r "r" (type $r'))
+  (type $f' (flags "b-2c" "b2c" "B-3" "b3")) (export $f "f" (type $f'))
+  (component $Callee
+    (type $r' (record (field "a-1" u8) (field "a1" u16))) (import "r" (type $r (eq $r')))
+    (type $f' (flags "b-2c" "b2c" "B-3" "b3")) (import "f" (type $f (eq $f')))
+    (core module $m
+      (func (export "first") (param i32 i32) (result i32) (local.get 0))
+      (func (export "second") (param i32 i32) (result i32) (local.get 1))
+      (func (export "same") (param i32) (result i32) (local.get 0)))
+    (core instance $i (instantiate $m))
+    (func (export "first") (param "r" $r) (result u8) (canon lift (core func $i "first")))
+    (func (export "second") (param "r" $r) (result u16) (canon lift (core func $i "second")))
+    (func (export "same-flags") (param "f" $f) (result $f) (canon lift (core func $i "same"))))
+  (instance $callee (instantiate $Callee (with "r" (type $r)) (with "f" (type $f))))
+  (component $Caller
+    (type $r' (record (field "a-1" u8) (field "a1" u16))) (import "r" (type $r (eq $r')))
+    (type $f' (flags "b-2c" "b2c" "B-3" "b3")) (import "f" (type $f (eq $f')))
+    (import "first" (func $first (param "r" $r) (result u8)))
+    (import "second" (func $second (param "r" $r) (result u16)))
+    (import "same-flags" (func $same-flags (param "f" $f) (result $f)))
+    (core func $first' (canon lower (func $first)))
+    (core func $second' (canon lower (func $second)))
+    (core func $same' (canon lower (func $same-flags)))
+    (core module $m
+      (import "" "first" (func $first (param i32 i32) (result i32)))
+      (import "" "second" (func $second (param i32 i32) (result i32)))
+      (import "" "same" (func $same (param i32) (result i32)))
+      (func (export "fields") (result i32)
+        (i32.add (i32.mul (call $first (i32.const 3) (i32.const 7)) (i32.const 10))
+          (call $second (i32.const 3) (i32.const 7))))
+      (func (export "bits") (param i32) (result i32) (call $same (local.get 0))))
+    (core instance $i (instantiate $m (with "" (instance
+      (export "first" (func $first')) (export "second" (func $second')) (export "same" (func $same'))))))
+    (func (export "fields") (result u32) (canon lift (core func $i "fields")))
+    (func (export "bits") (param "a" u32) (result u32) (canon lift (core func $i "bits"))))
+  (instance $caller (instantiate $Caller (with "r" (type $r)) (with "f" (type $f))
+    (with "first" (func $callee "first")) (with "second" (func $callee "second"))
+    (with "same-flags" (func $callee "same-flags"))))
+  (export "fields" (func $caller "fields"))
+  (export "bits" (func $caller "bits"))
+  (export "first" (func $callee "first") (func (param "r" $r) (result u8)))
+  (export "second" (func $callee "second") (func (param "r" $r) (result u16)))
+  (export "same-flags" (func $callee "same-flags") (func (param "f" $f) (result $f))))
+(assert_return (invoke "fields") (u32.const 37))
+(assert_return (invoke "bits" (u32.const 1)) (u32.const 1))
+(assert_return (invoke "bits" (u32.const 6)) (u32.const 6))
+(assert_return (invoke "bits" (u32.const 8)) (u32.const 8))
+(assert_return (invoke "first" (record.const (field "a-1" (u8.const 3)) (field "a1" (u16.const 7)))) (u8.const 3))
+(assert_return (invoke "second" (record.const (field "a-1" (u8.const 3)) (field "a1" (u16.const 7)))) (u16.const 7))
+(assert_return (invoke "same-flags" (flags.const "b-2c" "b3")) (flags.const "b-2c" "b3"))
+(assert_return (invoke "same-flags" (flags.const "b2c" "B-3")) (flags.const "b2c" "B-3"))
+
+;; Names of static functions and methods that every class of JavaScript's has, too.
+(component
+  (type $t' (resource (rep i32)))
+  (core func $new (canon resource.new $t'))
+  (core module $m
+    (import "" "new" (func $new (param i32) (result i32)))
+    (func (export "new") (result i32) (call $new (i32.const 5)))
+    (func (export "one") (result i32) (i32.const 1)))
+  (core instance $i (instantiate $m (with "" (instance (export "new" (func $new))))))
+  (export $t "t" (type $t'))
+  (func (export "[constructor]t") (result (own $t)) (canon lift (core func $i "new")))
+  (func (export "[static]t.name") (result u32) (canon lift (core func $i "one")))
+  (func (export "[static]t.length") (result u32) (canon lift (core func $i "one")))
+  (func (export "[static]t.prototype") (result u32) (canon lift (core func $i "one"))))
+(assert_return (invoke "[static]t.name") (u32.const 1))
+(assert_return (invoke "[static]t.length") (u32.const 1))
