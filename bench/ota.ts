@@ -3,7 +3,7 @@
  *
  * - one changed function in a component of 1.6 MB (the QuickJS of examples/modbus-js): bytes fetched, MQTT's own included, and written
  * - a refresh of the metadata with nothing new: bytes on the line, and signatures that are checked
- * - a download of 8 MiB that nothing compresses, against `mosquitto_sub` receiving the same messages and doing nothing with them
+ * - a download of 16 MiB that nothing compresses, against `mosquitto_sub` receiving the same messages and doing nothing with them
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
