@@ -222,7 +222,8 @@ const GOES_ON: readonly Omit<HostileModule, "outcome">[] = [
     does: "calls the host without end",
     name: "calls",
     code: "limit/host-call-rate",
-    text: () => commandText(rounds(400, "(drop (call $read-sensor))")),
+    // Beyond the burst as soon as more than 200 go in a second, on a busy host a while later.
+    text: () => commandText(rounds(20_000, "(drop (call $read-sensor))")),
   },
   {
     does: "prints lines without end",
