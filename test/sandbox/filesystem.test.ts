@@ -2,11 +2,14 @@
 
 import { execFileSync } from "node:child_process";
 import {
+  closeSync,
   existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -107,6 +110,12 @@ function names(folder: Descriptor): string[] {
   }
   entries[Symbol.dispose]();
   return found.sort();
+}
+
+/** As when a guest drops its handle; the types of streams leave it out. */
+function drop(resource: unknown): void {
+  const object = Object(resource);
+  Reflect.apply(Reflect.get(object, Symbol.dispose), object, []);
 }
 
 /** Node has no call for it. */
@@ -345,6 +354,39 @@ test("streams keep their own positions; one that appends finds the end each time
   writer.blockingWriteAndFlush(Buffer.from("-"));
   appender.blockingWriteAndFlush(Buffer.from("!"));
   t.is(text(file.read(100n, 0n)[0]), "01234567WXYZ-!");
+});
+
+test("a stream outlives its descriptor, on its own file and no other", (t) => {
+  const { path, root } = granted(t);
+  const file = create(root, "file", "content");
+  const [reader, writer] = [file.readViaStream(0n), file.writeViaStream(0n)];
+  file[Symbol.dispose]();
+  // The system gives out the lowest number that is free.
+  const secret = openSync(join(path, "../secret"), "r+");
+  t.teardown(() => closeSync(secret));
+  t.is(text(reader.read(7n)), "content");
+  writer.blockingWriteAndFlush(Buffer.from("CON"));
+  t.is(readFileSync(join(path, "file"), "utf8"), "CONtent");
+  t.is(readFileSync(join(path, "../secret"), "utf8"), "secret");
+});
+
+test("a file is closed with the last of its descriptor and its streams", (t) => {
+  const { root } = granted(t);
+  for (let count = 0; count <= MAX_OPEN_FILES; count += 1) {
+    const file = create(root, "file");
+    const streams = [file.readViaStream(0n), file.appendViaStream()];
+    for (const resource of count % 2 === 0 ? [file, ...streams] : [...streams, file]) drop(resource);
+  }
+  t.notThrows(() => create(root, "file"));
+  const [first] = Array.from({ length: MAX_OPEN_FILES - 1 }, () => {
+    const file = create(root, "file");
+    const stream = file.readViaStream(0n);
+    drop(file);
+    return stream;
+  });
+  fails(t, "insufficient-memory", () => create(root, "file"));
+  drop(first);
+  t.notThrows(() => create(root, "file"));
 });
 
 test("splice copies from stream to stream, to the end of the source", (t) => {

@@ -87,27 +87,21 @@ export class Descriptor {
   readViaStream(offset: bigint): InputStream {
     return this.#call(() => {
       this.#requireReadable();
-      return fileInput(
-        this.#folder.context,
-        (length, position) => this.#content.readAt(length, position),
-        checkedOffset(offset),
-      );
+      return fileInput(this.#folder.context, this.#content, checkedOffset(offset));
     });
   }
 
   writeViaStream(offset: bigint): OutputStream {
     return this.#call(() => {
       this.#requireWritable();
-      const write = (bytes: Uint8Array, position: bigint | undefined) =>
-        this.#content.writeAll(bytes, position);
-      return fileOutput(this.#folder.context, write, checkedOffset(offset));
+      return fileOutput(this.#folder.context, this.#content, checkedOffset(offset));
     });
   }
 
   appendViaStream(): OutputStream {
     return this.#call(() => {
       this.#requireWritable();
-      return fileOutput(this.#folder.context, (bytes) => this.#content.writeAll(bytes, undefined), undefined);
+      return fileOutput(this.#folder.context, this.#content, undefined);
     });
   }
 
@@ -297,7 +291,7 @@ export class Descriptor {
 
   [Symbol.dispose](): void {
     // The folder's own stays open: the module may ask for it again.
-    if (this.#file !== this.#folder.root) this.#folder.close(this.#file);
+    if (this.#file !== this.#folder.root) this.#content.release();
   }
 
   #call<Result>(work: () => Result): Result {

@@ -21,11 +21,24 @@ export class FileContent {
   readonly #file: number;
   /** Each write reaches the disk before it returns. */
   readonly #isSynchronous: boolean;
+  /** The descriptor, and each stream made of it. */
+  #holders = 1;
 
   constructor(folder: OpenFolder, file: number, isSynchronous: boolean) {
     this.#folder = folder;
     this.#file = file;
     this.#isSynchronous = isSynchronous;
+  }
+
+  /** Keeps the file open for a stream: it may be used longer than the descriptor that it came from. */
+  hold(): void {
+    this.#holders += 1;
+  }
+
+  /** Closes the file when nobody holds it any more. Its number is then anybody's, in the agent's own process. */
+  release(): void {
+    this.#holders -= 1;
+    if (this.#holders === 0) this.#folder.close(this.#file);
   }
 
   /** At most `length` bytes; none at the end. */

@@ -3,6 +3,7 @@
 import { ioErrorCreate } from "../../../node_modules/@bytecodealliance/preview2-shim/dist/browser/io.js";
 import { createInputStream, createOutputStream, type InputStream, type OutputStream } from "../streams.ts";
 import { FilesystemError, type FilesystemErrorCode } from "./error-code.ts";
+import type { FileContent } from "./file-content.ts";
 import type { FilesystemContext } from "./open-folder.ts";
 
 /** Which of the file system's errors a stream's error stands for. */
@@ -13,36 +14,39 @@ export function filesystemErrorCode(error: object): FilesystemErrorCode | undefi
   return errorCodes.get(error);
 }
 
-/** @param read bytes at a position, none at the end */
-export function fileInput(
-  context: FilesystemContext,
-  read: (length: bigint, position: bigint) => Uint8Array,
-  start: bigint,
-): InputStream {
+export function fileInput(context: FilesystemContext, content: FileContent, start: bigint): InputStream {
   let position = start;
   const next = streaming(context, (length: bigint) => {
     if (length === 0n) return new Uint8Array(0);
-    const bytes = read(length, position);
+    const bytes = content.readAt(length, position);
     if (bytes.byteLength === 0) throw { tag: "closed" };
     position += BigInt(bytes.byteLength);
     return bytes;
   });
-  return createInputStream({ read: next, blockingRead: next, subscribe: () => context.polling.always() });
+  content.hold();
+  return createInputStream({
+    read: next,
+    blockingRead: next,
+    subscribe: () => context.polling.always(),
+    drop: () => content.release(),
+  });
 }
 
-/** @param write takes all of the bytes; `position` is undefined at the file's end, wherever that is */
+/** @param start undefined for the file's end, wherever that is with each write */
 export function fileOutput(
   context: FilesystemContext,
-  write: (bytes: Uint8Array, position: bigint | undefined) => void,
+  content: FileContent,
   start: bigint | undefined,
 ): OutputStream {
   let position = start;
+  content.hold();
   return createOutputStream({
     write: streaming(context, (bytes: Uint8Array) => {
-      write(bytes, position);
+      content.writeAll(bytes, position);
       if (position !== undefined) position += BigInt(bytes.byteLength);
     }),
     subscribe: () => context.polling.always(),
+    drop: () => content.release(),
   });
 }
 
