@@ -1,11 +1,15 @@
-/** `wasi:clocks` (WASI 0.2). Monotonic: nanoseconds since the worker started. */
+/** `wasi:clocks` (WASI 0.2). Monotonic: nanoseconds since the worker started. Wall: the system's time. */
 
-import { wallClock } from "../../node_modules/@bytecodealliance/preview2-shim/dist/browser/clocks.js";
 import type { ModuleSession } from "../module-session.ts";
 import { monotonicMs, monotonicNs } from "../monotonic-time.ts";
+import { wallTimeNs } from "../wall-time.ts";
 import type { Pollable, Polling } from "./poll.ts";
 
 const NS_PER_MS = 1_000_000;
+const NS_PER_SECOND = 1_000_000_000n;
+
+/** How finely the wall clock is worth reading, in nanoseconds. */
+const WALL_RESOLUTION_NS = 1000;
 
 export interface MonotonicClock {
   now(): bigint;
@@ -14,10 +18,21 @@ export interface MonotonicClock {
   subscribeDuration(durationNs: bigint): Pollable;
 }
 
+/** `wasi:clocks/wall-clock.datetime`. */
+interface Datetime {
+  readonly seconds: bigint;
+  readonly nanoseconds: number;
+}
+
+export interface WallClock {
+  now(): Datetime;
+  resolution(): Datetime;
+}
+
 export function createClocks(
   session: ModuleSession,
   polling: Polling,
-): { monotonicClock: MonotonicClock; wallClock: typeof wallClock } {
+): { monotonicClock: MonotonicClock; wallClock: WallClock } {
   return {
     monotonicClock: {
       now() {
@@ -32,9 +47,10 @@ export function createClocks(
     wallClock: {
       now() {
         session.enterHost();
-        return wallClock.now();
+        const timeNs = wallTimeNs();
+        return { seconds: timeNs / NS_PER_SECOND, nanoseconds: Number(timeNs % NS_PER_SECOND) };
       },
-      resolution: () => wallClock.resolution(),
+      resolution: () => ({ seconds: 0n, nanoseconds: WALL_RESOLUTION_NS }),
     },
   };
 }

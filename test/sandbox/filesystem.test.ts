@@ -469,6 +469,19 @@ test("stat tells type, size, links and times; times are set to the nanosecond", 
   fails(t, "invalid", () => file.setTimes(wrong, { tag: "no-change" }));
 });
 
+test("a time that is set to now is none before the file's last change", (t) => {
+  const { root } = granted(t);
+  const file = create(root, "file");
+  const nsOf = (time: ReturnType<Descriptor["stat"]>["dataModificationTimestamp"]) =>
+    (time?.seconds ?? 0n) * 1_000_000_000n + BigInt(time?.nanoseconds ?? 0);
+  for (let count = 0; count < 200; count += 1) {
+    file.write(Buffer.from("x"), 0n);
+    const written = nsOf(file.stat().dataModificationTimestamp);
+    file.setTimes({ tag: "now" }, { tag: "now" });
+    t.true(nsOf(file.stat().dataModificationTimestamp) >= written);
+  }
+});
+
 test("set-times-at sets a link's own times, or those of what it leads to", (t) => {
   const { root } = granted(t);
   create(root, "file");

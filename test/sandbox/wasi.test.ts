@@ -1,5 +1,8 @@
 /** WASI 0.2 as a module's worker supplies it, called the way the linker calls it. */
 
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import test from "ava";
 import { decodeFrame, type WorkerStart } from "../../sandbox/channel.ts";
 import { AgentControl, createControlMemory } from "../../sandbox/control-block.ts";
@@ -8,7 +11,7 @@ import { WASI_INTERFACES } from "../../sandbox/imports.ts";
 import { MAX_RANDOM_BYTES } from "../../sandbox/limits.ts";
 import { LogRate } from "../../sandbox/log-rate.ts";
 import { ModuleOver, ModuleSession } from "../../sandbox/module-session.ts";
-import { createClocks } from "../../sandbox/wasi/clocks.ts";
+import { createClocks, type WallClock } from "../../sandbox/wasi/clocks.ts";
 import { createWasiHost } from "../../sandbox/wasi/host.ts";
 import { createPolling } from "../../sandbox/wasi/poll.ts";
 import { createRandom } from "../../sandbox/wasi/random.ts";
@@ -88,6 +91,53 @@ test("the wall clock tells the host's time", (t) => {
   const before = Math.floor(Date.now() / 1000);
   const { seconds, nanoseconds } = wallClock.now();
   t.true(Number(seconds) >= before && nanoseconds >= 0 && nanoseconds < 1e9);
+});
+
+function wallNs(wallClock: WallClock): bigint {
+  const { seconds, nanoseconds } = wallClock.now();
+  return seconds * 1_000_000_000n + BigInt(nanoseconds);
+}
+
+test("the wall clock counts within the system's millisecond, and never back", (t) => {
+  const { wallClock } = clocksOf(newSession().session);
+  let last = 0n;
+  for (let count = 0; count < 10_000; count += 1) {
+    const beforeMs = BigInt(Date.now());
+    const now = wallNs(wallClock);
+    t.true(now >= beforeMs * 1_000_000n && now < (BigInt(Date.now()) + 1n) * 1_000_000n);
+    t.true(now >= last);
+    last = now;
+  }
+});
+
+test("the wall clock is not behind the times of files just written", (t) => {
+  const { wallClock } = clocksOf(newSession().session);
+  const folder = mkdtempSync(join(tmpdir(), "skerry-clock-"));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, "file");
+  for (let count = 0; count < 200; count += 1) {
+    writeFileSync(path, String(count));
+    const { mtimeNs } = statSync(path, { bigint: true });
+    t.true(wallNs(wallClock) >= mtimeNs);
+  }
+});
+
+test("the wall clock follows the system's when that is set", (t) => {
+  const { wallClock } = clocksOf(newSession().session);
+  const systemNow = Date.now;
+  const before = wallNs(wallClock);
+  try {
+    for (const [hours, shifted] of [
+      [1, 3_600_000_000_000n],
+      [-1, -3_600_000_000_000n],
+    ] as const) {
+      Date.now = () => systemNow() + hours * 3_600_000;
+      const passed = wallNs(wallClock) - before - shifted;
+      t.true(passed > -1_000_000n && passed < 60_000_000_000n);
+    }
+  } finally {
+    Date.now = systemNow;
+  }
 });
 
 test("a timer is not ready before its time, and block returns when it is", (t) => {

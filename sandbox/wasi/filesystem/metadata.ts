@@ -2,6 +2,7 @@
 
 import type { BigIntStats, Dirent } from "node:fs";
 import { MAX_EXACT_TIMES } from "../../limits.ts";
+import { wallTimeNs } from "../../wall-time.ts";
 import { randomBytes } from "../entropy.ts";
 import { FilesystemError } from "./error-code.ts";
 
@@ -42,7 +43,6 @@ export interface Times {
 }
 
 const NS_PER_SECOND = 1_000_000_000n;
-const NS_PER_MS = 1_000_000;
 
 export function typeOf(entry: BigIntStats | Dirent): DescriptorType {
   if (entry.isFile()) return "regular-file";
@@ -84,7 +84,7 @@ function newTime(currentNs: bigint, wanted: NewTimestamp): bigint {
     case "no-change":
       return currentNs;
     case "now":
-      return BigInt(Date.now() * NS_PER_MS);
+      return wallTimeNs();
     case "timestamp": {
       const { seconds, nanoseconds } = wanted.val;
       if (nanoseconds >= NS_PER_SECOND) throw new FilesystemError("invalid");
