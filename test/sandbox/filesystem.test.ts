@@ -290,6 +290,10 @@ test("open-at: creating, exclusively, truncating, folders", (t) => {
   fails(t, "is-directory", () => root.openAt(HERE, "dir", HERE, WRITE));
   fails(t, "is-directory", () => root.openAt(HERE, "dir", CREATE, READ));
   fails(t, "is-directory", () => root.openAt(HERE, "new/", CREATE, WRITE));
+  for (const path of [".", "dir/.", "dir/.."]) {
+    fails(t, "is-directory", () => root.openAt(HERE, path, CREATE, READ), path);
+    fails(t, "exist", () => root.openAt(HERE, path, { create: true, exclusive: true }, WRITE), path);
+  }
   fails(t, "invalid", () => root.openAt(HERE, "dir", { create: true, directory: true }, READ));
   t.is(root.openAt(HERE, "dir/", { directory: true }, READ).getType(), "directory");
 });
@@ -320,6 +324,7 @@ test("read and write at offsets; a write beyond the end leaves zeros", (t) => {
   t.is(file.write(Buffer.from("ab"), 4n), 2n);
   t.deepEqual(file.read(4n, 3n), [new Uint8Array(Buffer.from("3ab6")), false]);
   t.deepEqual(file.read(4n, 10n), [new Uint8Array(0), true]);
+  t.deepEqual(file.read(0n, 3n), [new Uint8Array(0), true]);
   t.deepEqual(file.read(4n, 2n ** 63n - 1n), [new Uint8Array(0), true]);
   file.write(Buffer.from("z"), 12n);
   t.is(text(file.read(100n, 0n)[0]), "0123ab6789\0\0z");
@@ -566,6 +571,10 @@ test("rename: over files and empty folders of the same kind, POSIX's way", (t) =
   fails(t, "not-directory", () => root.renameAt("two/", root, "three"));
   fails(t, "not-directory", () => root.renameAt("two", root, "three/"));
   fails(t, "busy", () => root.renameAt(".", root, "three"));
+  for (const path of [".", "full/.", "full/.."]) {
+    fails(t, "busy", () => root.renameAt("two", root, path), path);
+    fails(t, "busy", () => root.renameAt("empty", root, path), path);
+  }
   const full = root.openAt(HERE, "full", HERE, READ);
   root.renameAt("two", full, "two");
   t.deepEqual(names(full), ["file:regular-file", "two:regular-file"]);
@@ -582,12 +591,20 @@ test("hard links: two names of one file; none of folders, none through links", (
   fails(t, "exist", () => root.linkAt(HERE, "file", root, "dir/twin"));
   fails(t, "no-entry", () => root.linkAt(HERE, "absent", root, "x"));
   fails(t, "not-permitted", () => root.linkAt(HERE, "dir", root, "x"));
+  fails(t, "not-permitted", () => root.linkAt(HERE, ".", root, "x"));
+  fails(t, "exist", () => root.linkAt(HERE, "dir", root, "file"));
+  fails(t, "not-directory", () => root.linkAt(HERE, "file/", root, "x"));
   fails(t, "no-entry", () => root.linkAt(HERE, "file", root, "x/"));
   fails(t, "exist", () => root.linkAt(HERE, "file", root, "dir/"));
   root.symlinkAt("file", "link");
   root.linkAt(HERE, "link", root, "link-twin");
   t.is(root.statAt(HERE, "link-twin").type, "symbolic-link");
   t.throws(() => root.linkAt(FOLLOW, "link", root, "x"), { message: "invalid" });
+  root.symlinkAt("dir", "to-dir");
+  root.symlinkAt("loop", "loop");
+  fails(t, "not-permitted", () => root.linkAt(HERE, "to-dir/", root, "x"));
+  fails(t, "not-directory", () => root.linkAt(HERE, "link/", root, "x"));
+  fails(t, "loop", () => root.linkAt(HERE, "loop/", root, "x"));
 });
 
 test("symlink-at and readlink-at", (t) => {
@@ -600,6 +617,8 @@ test("symlink-at and readlink-at", (t) => {
   fails(t, "exist", () => root.symlinkAt("x", "dir/"));
   fails(t, "exist", () => root.symlinkAt("x", "file"));
   fails(t, "invalid", () => root.readlinkAt("file"));
+  fails(t, "invalid", () => root.readlinkAt("dir/"));
+  fails(t, "not-directory", () => root.readlinkAt("file/"));
   symlinkSync("/etc", join(path, "absolute"));
   fails(t, "not-permitted", () => root.readlinkAt("absolute"));
 });

@@ -151,6 +151,7 @@ export class Descriptor {
     return this.#call(() => {
       this.#requireReadable();
       const bytes = this.#content.readAt(length, checkedOffset(offset));
+      // Of no bytes, too: preview 1's adapter takes nothing without the end for an interruption.
       return [bytes, bytes.byteLength === 0];
     });
   }
@@ -200,10 +201,8 @@ export class Descriptor {
   linkAt(oldPathFlags: PathFlags, oldPath: string, newDescriptor: Descriptor, newPath: string): void {
     // Other hosts do not follow here either; nobody's libc asks for it.
     if (oldPathFlags.symlinkFollow === true) throw new FilesystemError("invalid");
-    this.#between(oldPath, newDescriptor, newPath, (from, to) => {
-      const stats = lstatSync(from.systemPath, { bigint: true });
-      if (stats.isDirectory()) throw new FilesystemError("not-permitted");
-      if (from.wantsFolder) throw new FilesystemError("not-directory");
+    this.#between(oldPath, "before-slash", newDescriptor, newPath, (from, to) => {
+      const stats = statsOf(from);
       requireNameForFile(to);
       newDescriptor.#takeEntryFor(to.systemPath);
       // The agent copies the folder name by name: each has the file's bytes again.
@@ -232,8 +231,9 @@ export class Descriptor {
   }
 
   readlinkAt(path: string): string {
-    return this.#at(path, "before-slash", ({ systemPath }) => {
-      const target = readLink(systemPath);
+    return this.#at(path, "before-slash", (place) => {
+      if (place.wantsFolder) statsOf(place);
+      const target = readLink(place.systemPath);
       if (target.startsWith("/")) throw new FilesystemError("not-permitted");
       return target;
     });
@@ -247,7 +247,7 @@ export class Descriptor {
   }
 
   renameAt(oldPath: string, newDescriptor: Descriptor, newPath: string): void {
-    this.#between(oldPath, newDescriptor, newPath, (from, to) => {
+    this.#between(oldPath, "never", newDescriptor, newPath, (from, to) => {
       const isFolder = lstatSync(from.systemPath).isDirectory();
       if (!isFolder && (from.wantsFolder || to.wantsFolder)) throw new FilesystemError("not-directory");
       if (isFolder && this.#folder.quota !== undefined) {
@@ -308,6 +308,7 @@ export class Descriptor {
   /** Walks both paths, for what moves or links from one to the other. */
   #between(
     oldPath: string,
+    lastLink: LastLink,
     newDescriptor: Descriptor,
     newPath: string,
     work: (from: Place, to: Place) => void,
@@ -316,7 +317,7 @@ export class Descriptor {
     // What comes in by another door would not be counted.
     if (mine !== others && (mine.quota ?? others.quota) !== undefined)
       throw new FilesystemError("cross-device");
-    this.#at(oldPath, "never", (from) => newDescriptor.#at(newPath, "never", (to) => work(from, to)));
+    this.#at(oldPath, lastLink, (from) => newDescriptor.#at(newPath, "never", (to) => work(from, to)));
   }
 
   #describe(stats: BigIntStats): DescriptorStat {

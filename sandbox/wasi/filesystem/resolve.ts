@@ -29,7 +29,7 @@ export interface Place {
   readonly systemPath: string;
   /** The descriptor of the folder that the name is in. */
   readonly folder: number;
-  /** A slash stands at the end: only a folder will do. */
+  /** A slash stands behind the name: only a folder will do. */
   readonly wantsFolder: boolean;
 }
 
@@ -87,7 +87,8 @@ class Walk {
         }
       }
     }
-    return this.#place(".", true);
+    // A folder anyway: what can't be done with one of this name the system says by itself.
+    return this.#place(".", false);
   }
 
   close(): void {
