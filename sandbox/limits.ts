@@ -146,8 +146,12 @@ export const MAX_START_BYTES = 128 * 1024;
 /** A reply to a blocking call, in bytes: a serial read and what describes it. */
 export const MAX_REPLY_BYTES = 8 * 1024;
 
-/** Random bytes in one call, in bytes: what a guest asks for is allocated at once. */
+/**
+ * Random bytes in one call, in bytes: what a guest asks for is allocated at once. A module with much memory may ask for its memory
+ * divided by this, if that is more.
+ */
 export const MAX_RANDOM_BYTES = 1024 * 1024;
+export const RANDOM_MEMORY_DIVISOR = 16;
 
 /** Unit of a sensor's reading, in UTF-16 code units. */
 export const MAX_UNIT_LENGTH = 64;

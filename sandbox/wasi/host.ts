@@ -38,7 +38,7 @@ export async function createWasiHost(
 ): Promise<WasiHost> {
   const polling = createPolling(session);
   const clocks = createClocks(session, polling);
-  const random = createRandom(session);
+  const random = createRandom(session, start.memoryBytes);
   const stdio = await loadStdio(session, start, polling);
   const filesystem = withFilesystem
     ? await loadFilesystem(session, polling, start)

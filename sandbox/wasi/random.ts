@@ -2,18 +2,20 @@
 
 import { formatSize } from "../component/sizes.ts";
 import { SandboxError } from "../errors.ts";
-import { MAX_RANDOM_BYTES } from "../limits.ts";
+import { MAX_RANDOM_BYTES, RANDOM_MEMORY_DIVISOR } from "../limits.ts";
 import type { ModuleSession } from "../module-session.ts";
 import { randomBytes } from "./entropy.ts";
 
-export function createRandom(session: ModuleSession) {
+/** @param memoryBytes the module's bound of linear memory, which bytes of the host's on their way into it should be little of */
+export function createRandom(session: ModuleSession, memoryBytes: number) {
+  const maxBytes = Math.max(MAX_RANDOM_BYTES, Math.floor(memoryBytes / RANDOM_MEMORY_DIVISOR));
   function bytes(length: bigint): Uint8Array {
     session.enterHost();
-    if (length > MAX_RANDOM_BYTES) {
+    if (length > maxBytes) {
       // The interface has no short answer and no error: what can't be given has to end the guest.
       throw new SandboxError(
         "limit/memory",
-        `the module asked for ${formatSize(Number(length))} of random bytes at once; ${formatSize(MAX_RANDOM_BYTES)} are the most`,
+        `the module asked for ${formatSize(Number(length))} of random bytes at once; ${formatSize(maxBytes)} are the most`,
       );
     }
     return randomBytes(Number(length));

@@ -8,7 +8,7 @@ import { decodeFrame, type WorkerStart } from "../../sandbox/channel.ts";
 import { AgentControl, createControlMemory } from "../../sandbox/control-block.ts";
 import { SandboxError } from "../../sandbox/errors.ts";
 import { WASI_INTERFACES } from "../../sandbox/imports.ts";
-import { MAX_RANDOM_BYTES } from "../../sandbox/limits.ts";
+import { MAX_RANDOM_BYTES, RANDOM_MEMORY_DIVISOR } from "../../sandbox/limits.ts";
 import { LogRate } from "../../sandbox/log-rate.ts";
 import { ModuleOver, ModuleSession } from "../../sandbox/module-session.ts";
 import { createClocks, type WallClock } from "../../sandbox/wasi/clocks.ts";
@@ -205,15 +205,21 @@ test("every call of the host feeds the watchdog", (t) => {
 });
 
 test("random bytes come in the length asked for, and differ", (t) => {
-  const { random, insecure } = createRandom(newSession().session);
+  const { random, insecure } = createRandom(newSession().session, start.memoryBytes);
   t.is(random.getRandomBytes(0n).byteLength, 0);
   t.is(random.getRandomBytes(100_000n).byteLength, 100_000);
   t.notDeepEqual(random.getRandomBytes(32n), random.getRandomBytes(32n));
   t.not(insecure.getInsecureRandomU64(), insecure.getInsecureRandomU64());
 });
 
+test("random bytes: the more memory a module has, the more it may ask for at once", (t) => {
+  const { random } = createRandom(newSession().session, MAX_RANDOM_BYTES * RANDOM_MEMORY_DIVISOR + 1600);
+  t.is(random.getRandomBytes(BigInt(MAX_RANDOM_BYTES + 100)).byteLength, MAX_RANDOM_BYTES + 100);
+  t.throws(() => random.getRandomBytes(BigInt(MAX_RANDOM_BYTES + 101)), { code: "limit/memory" });
+});
+
 test("random bytes without bound are refused", (t) => {
-  const { random } = createRandom(newSession().session);
+  const { random } = createRandom(newSession().session, start.memoryBytes);
   for (const length of [BigInt(MAX_RANDOM_BYTES) + 1n, 2n ** 64n - 1n]) {
     t.throws(() => random.getRandomBytes(length), { instanceOf: SandboxError, code: "limit/memory" });
   }
