@@ -159,8 +159,7 @@ export class Descriptor {
   write(buffer: Uint8Array, offset: bigint): bigint {
     return this.#call(() => {
       this.#requireWritable();
-      this.#content.writeAll(buffer, checkedOffset(offset));
-      return BigInt(buffer.byteLength);
+      return BigInt(this.#content.write(buffer, checkedOffset(offset)));
     });
   }
 

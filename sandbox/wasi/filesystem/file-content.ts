@@ -49,19 +49,35 @@ export class FileContent {
     return buffer.subarray(0, readSync(this.#file, buffer, 0, wanted, position));
   }
 
-  /** Writes all of it; without a position at the end. */
+  /** Writes all of it; without a position at the end. An error may leave a part written. */
   writeAll(bytes: Uint8Array, position: bigint | undefined): void {
+    for (let written = 0; written < bytes.byteLength; ) {
+      const from = position === undefined ? undefined : position + BigInt(written);
+      written += this.write(bytes.subarray(written), from);
+    }
+  }
+
+  /** Writes it up to the first error and says how much, as POSIX has it; throws an error that comes before the first byte. */
+  write(bytes: Uint8Array, position: bigint | undefined): number {
     const start = position ?? this.stats().size;
     if (start > MAX_OFFSET - BigInt(bytes.byteLength)) throw new FilesystemError("file-too-large");
     this.#growTo(start + BigInt(bytes.byteLength));
-    for (let written = 0; written < bytes.byteLength; ) {
+    let written = 0;
+    while (written < bytes.byteLength) {
       const from = start + BigInt(written);
       // Node's types know no bigint here; what goes beyond 2^53 does not exist in the field, and fails below.
       if (from > Number.MAX_SAFE_INTEGER) throw new FilesystemError("file-too-large");
       const piece = Math.min(bytes.byteLength - written, MAX_STREAM_PIECE_BYTES);
       this.#folder.waitToWrite(this.#isSynchronous ? Math.max(piece, WRITTEN_PAGE_BYTES) : piece);
-      written += writeSync(this.#file, bytes, written, piece, Number(from));
+      try {
+        written += writeSync(this.#file, bytes, written, piece, Number(from));
+      } catch (error) {
+        if (written === 0) throw error;
+        // A disk that is full will be so for the next write, too.
+        break;
+      }
     }
+    return written;
   }
 
   resize(size: bigint): void {
