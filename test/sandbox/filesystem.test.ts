@@ -162,6 +162,10 @@ test("no way out: by .., by an absolute path, by what a symbolic link says", (t)
     fails(t, "not-permitted", () => root.removeDirectoryAt(way), way);
     fails(t, "not-permitted", () => root.readlinkAt(way), way);
   }
+  for (const way of ["up/", "absolute/", "a/parent/../secret"]) {
+    fails(t, "not-permitted", () => root.linkAt(HERE, way, root, "new"), way);
+    fails(t, "not-permitted", () => root.readlinkAt(way), way);
+  }
   t.deepEqual(readdirSync(join(path, "..")).sort(), ["folder", "secret"]);
 });
 
