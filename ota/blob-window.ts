@@ -66,12 +66,9 @@ class BlobWindow<Blob extends WantedBlob> {
   #takenBytes = 0;
   /** Bytes of the good blobs since the rate was looked at last. */
   #goodBytes = 0;
-  /** When a good blob was taken last; before the first one, when the waiting began. */
-  #lastTakenMs: number;
 
   constructor(options: BlobWindowOptions<Blob>) {
     this.#options = options;
-    this.#lastTakenMs = options.clock.nowMs();
   }
 
   async run(): Promise<void> {
@@ -158,10 +155,12 @@ class BlobWindow<Blob extends WantedBlob> {
     this.#outstandingBytes -= blob.length;
     this.#taken.push(blob.sha256);
     this.#takenBytes += blob.length;
-    this.#lastTakenMs = this.#options.clock.nowMs();
-    if (this.#outcome === undefined && this.#isRefillDue()) {
-      this.#releaseTaken();
-      this.#fill();
+    if (this.#outcome === undefined) {
+      this.#restartTimer();
+      if (this.#isRefillDue()) {
+        this.#releaseTaken();
+        this.#fill();
+      }
     }
   }
 
@@ -194,15 +193,10 @@ class BlobWindow<Blob extends WantedBlob> {
     this.#end({ error: new OtaError("delivery/chunk-corrupt", message, { details: { blob: blob.sha256 } }) });
   }
 
-  /** Looks again when the latest good blob will have been that long ago: a timer set anew with each blob would be one more thing done for each. */
-  #restartTimer(delayMs = this.#options.idleTimeoutMs): void {
+  #restartTimer(): void {
     const { clock, idleTimeoutMs, source } = this.#options;
-    this.#cancelTimer = clock.setTimer(delayMs, () => {
-      const leftMs = this.#lastTakenMs + idleTimeoutMs - clock.nowMs();
-      if (leftMs > 0) {
-        this.#restartTimer(leftMs);
-        return;
-      }
+    this.#cancelTimer();
+    this.#cancelTimer = clock.setTimer(idleTimeoutMs, () => {
       if (this.#taking > 0) {
         // A slow disk is no silent broker.
         this.#restartTimer();

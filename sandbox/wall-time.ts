@@ -6,6 +6,8 @@
  * monotonic clock counts between the milliseconds, always within the one that `Date.now()` says.
  */
 
+import { monotonicNs } from "./monotonic-time.ts";
+
 const NS_PER_MS = 1_000_000n;
 
 /** What the monotonic clock and the time of day differ by; undefined before anybody asked. */
@@ -15,23 +17,23 @@ let offsetNs: bigint | undefined;
 export function wallTimeNs(): bigint {
   offsetNs ??= offsetAtNextMillisecond();
   // In this order: an interruption between the two leaves it ahead for a while, not behind.
-  const monotonicNs = process.hrtime.bigint();
+  const passedNs = monotonicNs();
   const startNs = BigInt(Date.now()) * NS_PER_MS;
-  const timeNs = clamped(monotonicNs + offsetNs, startNs, startNs + NS_PER_MS - 1n);
-  offsetNs = timeNs - monotonicNs;
+  const timeNs = clamped(passedNs + offsetNs, startNs, startNs + NS_PER_MS - 1n);
+  offsetNs = timeNs - passedNs;
   return timeNs;
 }
 
 /** Busy until the next millisecond begins, once. */
 function offsetAtNextMillisecond(): bigint {
-  let earlierNs = process.hrtime.bigint();
+  let earlierNs = monotonicNs();
   const firstMs = Date.now();
   for (;;) {
-    const monotonicNs = process.hrtime.bigint();
+    const passedNs = monotonicNs();
     const nowMs = Date.now();
     // The reading before: it is known to lie before the new millisecond, which an interruption may have put between these two.
     if (nowMs !== firstMs) return BigInt(nowMs) * NS_PER_MS - earlierNs;
-    earlierNs = monotonicNs;
+    earlierNs = passedNs;
   }
 }
 

@@ -1,10 +1,13 @@
 /** Skerry on a tiny machine: its configuration, how it comes into the machine, and what the machine says of it. */
+import { setTimeout as delay } from "node:timers/promises";
 import type { Rig } from "../../demo/rig.ts";
 import type { Machine } from "../machine.ts";
 import { kibibytes } from "./resting.ts";
 
 const CONFIG = "/etc/skerry";
 const LOG = "/var/log/skerry.log";
+/** For some commands on a busy emulated processor, in milliseconds. */
+const DIAGNOSIS_TIMEOUT_MS = 120_000;
 /** The host, as a machine on QEMU's user network sees it. */
 const HOST = "10.0.2.2";
 
@@ -78,7 +81,16 @@ export async function agentLog(machine: Machine, lines = 40): Promise<string> {
 export async function diagnosis(machine: Machine): Promise<string> {
   const commands = ["ps", "free", "ip address show eth0", "dmesg | tail -n 10", `tail -n 40 ${LOG}`];
   const answers = commands.map((command) => `echo "# ${command}"; ${command}`).join("; ");
-  return (await machine.shell.run(answers)).output;
+  const silence = delay(
+    DIAGNOSIS_TIMEOUT_MS,
+    `no answer from the machine's shell in ${DIAGNOSIS_TIMEOUT_MS} ms`,
+    {
+      ref: false,
+    },
+  );
+  // A machine that is gone or hangs must not take the place of what is to be explained.
+  const output = machine.shell.run(answers).then((result) => result.output, String);
+  return Promise.race([output, silence]);
 }
 
 /** What the machine has and what the agent takes of it, in KiB. */

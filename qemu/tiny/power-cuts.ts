@@ -37,12 +37,8 @@ export async function cutPowerRepeatedly({ cuts, seed, note }: PowerCutOptions):
     const afterMs = new Random(seed, cut).below(updateMs * BEYOND);
     const reached = await cutDuring(device, version, afterMs);
     await finish(device, version, cut).catch(async (error: unknown) => {
-      throw new Error(
-        `cut ${cut}, after "${reached}": ${String(error)}\n${await diagnosis(device.machine)}`,
-        {
-          cause: error,
-        },
-      );
+      const seen = await diagnosis(device.machine);
+      throw new Error(`cut ${cut}, after "${reached}": ${String(error)}\n${seen}`, { cause: error });
     });
     note(
       `cut ${cut} of ${cuts}: ${(afterMs / 1000).toFixed(1)} s into the update, after "${reached}": finished`,

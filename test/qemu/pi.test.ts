@@ -82,8 +82,16 @@ test.serial("a version that takes the agent with it in each start of its trial i
     await device.offer(hungry);
     const end = await device.outcome(hungry, from);
     t.like(end, { event: "rolled-back", code: "trial/crashed-agent", to: "1.0.0" });
-    // One for each start; on a slow host the kernel has killed it between two of them as well, for it had to do with so little memory.
-    const log = await device.log(200);
+    const log = await device.log(1_000);
+    // What was told of a start may be lost with the agent; none beyond the third may be told.
+    const starts = device.events.all
+      .slice(from)
+      .filter(({ event, version }) => event === "trial" && version === "1.1.0");
+    t.true(
+      starts.every(({ message = "" }) => /^start [1-3] of at most 3$/.test(message)),
+      log,
+    );
+    // Each of them ended it. On a slow and busy host it was started five times in all, once; why is not known.
     t.true((log.match(/Failed with result 'oom-kill'/g)?.length ?? 0) >= 3, log);
     await device.flows("1.0.0");
   } finally {
