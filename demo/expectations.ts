@@ -8,9 +8,12 @@ export interface ExpectedEvent {
   readonly also?: (event: DeviceEvent) => boolean;
 }
 
+/** How a release ends that does not come to run: nothing of it follows. */
+const BAD_ENDS: ReadonlySet<string> = new Set(["failed", "rolled-back"]);
+
 interface Waiting {
-  /** Looks at what has come so far; true when it is all there. */
-  readonly check: () => boolean;
+  /** Looks at what has come so far: true when it is all there, false when it can't come any more, undefined until then. */
+  readonly check: () => boolean | undefined;
   readonly resolve: (met: boolean) => void;
 }
 
@@ -41,7 +44,10 @@ export class Expectations {
     this.#look();
   }
 
-  /** Waits for these events in this order, others between them allowed, and consumes all up to the last. False after the time-out. */
+  /**
+   * Waits for these events in this order, others between them allowed, and consumes all up to the last. False after the time-out, or
+   * as soon as the version fails or is rolled back without that being expected.
+   */
   async events(expected: readonly ExpectedEvent[]): Promise<boolean> {
     const position = (): number => {
       let next = 0;
@@ -52,7 +58,8 @@ export class Expectations {
       }
       return -1;
     };
-    const met = await this.#wait(() => position() >= 0);
+    const isOver = (): boolean => this.#events.some((event) => endsOtherwise(event, expected));
+    const met = await this.#wait(() => (position() >= 0 ? true : isOver() ? false : undefined));
     if (met) this.#events = this.#events.slice(position());
     return met;
   }
@@ -63,12 +70,12 @@ export class Expectations {
     const fits = (message: { topic: string; payload: string }): boolean =>
       message.topic.endsWith(topicEnd) && message.payload.includes(text);
     this.#wantsTelemetry = true;
-    const met = await this.#wait(() => this.#telemetry.filter(fits).length >= 2);
+    const met = await this.#wait(() => this.#telemetry.filter(fits).length >= 2 || undefined);
     this.#wantsTelemetry = false;
     return met;
   }
 
-  async #wait(check: () => boolean): Promise<boolean> {
+  async #wait(check: Waiting["check"]): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const timer = setTimeout(() => resolve(false), this.#timeoutMs);
     this.#waiting = { check, resolve };
@@ -80,8 +87,17 @@ export class Expectations {
   }
 
   #look(): void {
-    if (this.#waiting?.check() === true) this.#waiting.resolve(true);
+    const met = this.#waiting?.check();
+    if (met !== undefined) this.#waiting?.resolve(met);
   }
+}
+
+function endsOtherwise(event: DeviceEvent, expected: readonly ExpectedEvent[]): boolean {
+  return (
+    BAD_ENDS.has(event.event) &&
+    expected.some(({ version }) => version === event.version) &&
+    !expected.some((wanted) => matches(event, wanted))
+  );
 }
 
 function matches(event: DeviceEvent, wanted: ExpectedEvent): boolean {

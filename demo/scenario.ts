@@ -68,10 +68,10 @@ async function firstInstall({ rig, display, expect, window }: Stage): Promise<bo
   display.chapter("1. The first install");
   await publish(rig, display, thermo("1.0.0", window));
   const installed = await expect.events(INSTALL_EVENTS.map((event) => ({ event, version: "1.0.0" })));
-  const flowing = await expect.telemetry("acme.thermo/temperature");
+  const flowing = installed && (await expect.telemetry("acme.thermo/temperature"));
   return conclude(
     display,
-    installed && flowing,
+    flowing,
     "1.0.0 was fetched, verified, staged, tried and committed; telemetry flows",
   );
 }
@@ -80,8 +80,8 @@ async function liveUpdate({ rig, display, expect, window }: Stage): Promise<bool
   display.chapter("2. An update");
   await publish(rig, display, thermo("1.1.0", window));
   const installed = await expect.events(INSTALL_EVENTS.map((event) => ({ event, version: "1.1.0" })));
-  const flowing = await expect.telemetry("acme.thermo/temperature", '"avg"');
-  return conclude(display, installed && flowing, "1.1.0 took over live; its telemetry has the new average");
+  const flowing = installed && (await expect.telemetry("acme.thermo/temperature", '"avg"'));
+  return conclude(display, flowing, "1.1.0 took over live; its telemetry has the new average");
 }
 
 async function rollback({ rig, display, expect, window }: Stage): Promise<boolean> {
@@ -91,8 +91,8 @@ async function rollback({ rig, display, expect, window }: Stage): Promise<boolea
     { event: "trial", version: "1.2.0" },
     { event: "rolled-back", version: "1.2.0", code: "trial/trap" },
   ]);
-  const flowing = await expect.telemetry("acme.thermo/temperature", '"avg"');
-  return conclude(display, rolledBack && flowing, "1.2.0 was rolled back to 1.1.0; telemetry flows again");
+  const flowing = rolledBack && (await expect.telemetry("acme.thermo/temperature", '"avg"'));
+  return conclude(display, flowing, "1.2.0 was rolled back to 1.1.0; telemetry flows again");
 }
 
 async function secondModule({ rig, display, expect, window }: Stage): Promise<boolean> {
@@ -102,8 +102,8 @@ async function secondModule({ rig, display, expect, window }: Stage): Promise<bo
     display.action("a simulated meter answers at the far end of the virtual serial port");
     await publish(rig, display, modbus(window));
     const installed = await expect.events(INSTALL_EVENTS.map((event) => ({ event, version: "1.0.0" })));
-    const flowing = await expect.telemetry("acme.modbus/room", '"temperature":21.4');
-    return conclude(display, installed && flowing, "both modules run; the meter's reading arrives");
+    const flowing = installed && (await expect.telemetry("acme.modbus/room", '"temperature":21.4'));
+    return conclude(display, flowing, "both modules run; the meter's reading arrives");
   } finally {
     await meter.close();
   }
@@ -121,8 +121,8 @@ async function forgedSignature({ rig, display, expect }: Stage): Promise<boolean
   ]);
   await rig.sync();
   display.action("skerry sync: the broker holds the genuine metadata again");
-  const flowing = await expect.telemetry("acme.thermo/temperature", '"avg"');
-  return conclude(display, refused && flowing, `${FORGED_VERSION} was refused; 1.1.0 runs on`);
+  const flowing = refused && (await expect.telemetry("acme.thermo/temperature", '"avg"'));
+  return conclude(display, flowing, `${FORGED_VERSION} was refused; 1.1.0 runs on`);
 }
 
 async function importNotGranted({ rig, display, expect }: Stage): Promise<boolean> {
@@ -133,12 +133,8 @@ async function importNotGranted({ rig, display, expect }: Stage): Promise<boolea
   const refused = await expect.events([
     { event: "refused", version: "1.0.0", code: "stage/import-not-granted", also: namesImport },
   ]);
-  const flowing = await expect.telemetry("acme.thermo/temperature", '"avg"');
-  return conclude(
-    display,
-    refused && flowing,
-    "its import was refused by name before a line of it ran; 1.1.0 runs on",
-  );
+  const flowing = refused && (await expect.telemetry("acme.thermo/temperature", '"avg"'));
+  return conclude(display, flowing, "its import was refused by name before a line of it ran; 1.1.0 runs on");
 }
 
 async function publish(rig: Rig, display: Display, example: ExampleRelease): Promise<void> {

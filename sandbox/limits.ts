@@ -6,10 +6,13 @@
 /** Linear memory of a module whose manifest asks for none in particular, in bytes. */
 export const DEFAULT_MEMORY_BYTES = 4 * 1024 * 1024;
 
-/** One call into a reactor, or the time a command may compute between two host calls, in milliseconds. */
+/** One call into a running reactor, or the time a command may compute between two host calls, in milliseconds. */
 export const DEFAULT_CALL_DEADLINE_MS = 10_000;
 
-/** From the start of the worker to the end of instantiation (a reactor's `init` is a call of its own), in milliseconds: a slow ARM core compiles 1.6 MB in seconds. */
+/**
+ * From the start of the worker to the end of instantiation, and once more for a reactor's `init`, in milliseconds: a slow ARM core compiles 1.6 MB of
+ * code in seconds, and a JavaScript engine takes more than ten to set itself up there.
+ */
 export const DEFAULT_START_DEADLINE_MS = 60_000;
 
 /** Calls of sensors, ports and messaging, per second; further ones wait. */

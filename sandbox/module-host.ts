@@ -198,11 +198,11 @@ class ModuleHost implements RunningModule {
     });
   }
 
-  /** From here on it is the guest that computes, as in any other call; and it says so once. */
+  /** From here on it is the guest that computes; it says so once. An interpreter sets itself up here, from code that is compiled as it is reached. */
   #nowInitializing(): void {
     if (this.#state === "starting" && !this.#isInitializing) {
       this.#isInitializing = true;
-      this.#watchdog.watchCall("init", this.#limits.callDeadlineMs);
+      this.#watchdog.watchCall("init", this.#limits.startDeadlineMs);
     }
   }
 

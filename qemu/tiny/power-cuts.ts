@@ -5,6 +5,7 @@
  * in the same run, so they fall on every part of it on a host of any speed.
  */
 import { setTimeout as delay } from "node:timers/promises";
+import { CRASH_LOOP_RUNS } from "../../agent/limits.ts";
 import { Random } from "../../test/fuzz/random.ts";
 import { diagnosis } from "./device.ts";
 import { TinyDevice, thermo } from "./tested-device.ts";
@@ -13,6 +14,8 @@ const MODULE = "acme/thermo";
 const TELEMETRY = "telemetry/acme.thermo/temperature";
 /** Beyond the end of an update without a cut, as a part of its time. */
 const BEYOND = 1.1;
+/** After as many unclean ends in a row modules start a minute later; one fewer, and the agent is stopped as it should be. */
+const CUTS_IN_A_ROW = CRASH_LOOP_RUNS - 1;
 
 export interface PowerCutOptions {
   readonly cuts: number;
@@ -43,6 +46,10 @@ export async function cutPowerRepeatedly({ cuts, seed, note }: PowerCutOptions):
     note(
       `cut ${cut} of ${cuts}: ${(afterMs / 1000).toFixed(1)} s into the update, after "${reached}": finished`,
     );
+    if (cut < cuts && cut % CUTS_IN_A_ROW === 0) {
+      await device.restartAgent(MODULE, version);
+      await device.flows(TELEMETRY);
+    }
   }
 }
 

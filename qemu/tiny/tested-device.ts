@@ -160,6 +160,12 @@ export class TinyDevice implements AsyncDisposable {
     await this.states.until(`${module}@${version} running`, fits, this.states.count);
   }
 
+  /** Stops the agent as a service manager does; its init starts it again. Waits until it runs the version. */
+  async restartAgent(module: string, version: string): Promise<void> {
+    await this.#machine.shell.check("kill -TERM $(pidof node)");
+    await this.running(module, version);
+  }
+
   /** Waits for telemetry that arrives from now on. */
   async flows(topic: string, fits: (payload: string) => boolean = () => true): Promise<string> {
     const message = await this.telemetry.until(

@@ -135,12 +135,13 @@ test("a start function that loops is ended by the start's deadline", async (t) =
   t.deepEqual(record.of("running"), []);
 });
 
-test("an init that loops is ended by the deadline of a call", async (t) => {
+test("an init that loops is ended by the start's deadline, not by that of a call", async (t) => {
   const { end, record } = await runText(reactorText({ init: `${FOREVER} (i32.const 0)` }), {
     world: "reactor",
-    limits: { callDeadlineMs: 100 },
+    limits: { callDeadlineMs: 100, startDeadlineMs: 1000 },
   });
   failedWith(t, end, "limit/deadline");
+  t.like(end, { message: "init took longer than 1000 ms" });
   t.deepEqual(record.of("running"), []);
 });
 
