@@ -98,25 +98,19 @@ class ModuleHost implements RunningModule {
 
   start(): void {
     try {
-      const withFolders = (this.#spec.folders ?? []).length > 0;
-      const { heapMiB } = this.#limits;
-      this.#worker = new ModuleWorker(
-        this.#controlMemory,
-        { heapMiB, withFolders },
-        {
-          message: (head, payload) => {
-            if (this.#end === undefined) this.#handle(head, payload);
-          },
-          failed: (code, message) => this.#fail(code, message),
-          gone: (code) => {
-            this.#end ??= failure(
-              "sandbox/worker-failed",
-              `the module's worker ended by itself with code ${code}`,
-            );
-            void this.#cleanUp(this.#end);
-          },
+      this.#worker = new ModuleWorker(this.#controlMemory, this.#limits.heapMiB, {
+        message: (head, payload) => {
+          if (this.#end === undefined) this.#handle(head, payload);
         },
-      );
+        failed: (code, message) => this.#fail(code, message),
+        gone: (code) => {
+          this.#end ??= failure(
+            "sandbox/worker-failed",
+            `the module's worker ended by itself with code ${code}`,
+          );
+          void this.#cleanUp(this.#end);
+        },
+      });
       this.#post({ kind: "start", start: workerStart(this.#spec, this.#limits) });
     } catch (error) {
       this.#fail("sandbox/worker-failed", `the module's worker did not start: ${messageOf(error)}`);

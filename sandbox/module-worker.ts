@@ -21,14 +21,10 @@ export class ModuleWorker {
   readonly #heapMiB: number;
 
   /** Makes the thread, which waits for the message "start". @throws whatever keeps it from being made */
-  constructor(
-    controlMemory: SharedArrayBuffer,
-    needs: { readonly heapMiB: number; readonly withFolders: boolean },
-    events: WorkerEvents,
-  ) {
+  constructor(controlMemory: SharedArrayBuffer, heapMiB: number, events: WorkerEvents) {
     this.#events = events;
-    this.#heapMiB = needs.heapMiB;
-    this.#worker = createWorker(controlMemory, needs.heapMiB, needs.withFolders);
+    this.#heapMiB = heapMiB;
+    this.#worker = createWorker(controlMemory, heapMiB);
     this.#listen();
   }
 

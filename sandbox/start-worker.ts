@@ -8,11 +8,7 @@ import type { EffectiveLimits } from "./module-limits.ts";
 import type { ModuleSpec } from "./module-spec.ts";
 
 /** A thread with bounded heap and stack, without the agent's environment, arguments or standard streams. */
-export function createWorker(
-  controlMemory: SharedArrayBuffer,
-  heapMiB: number,
-  withFolders: boolean,
-): Worker {
+export function createWorker(controlMemory: SharedArrayBuffer, heapMiB: number): Worker {
   // V8 takes Node's compiled-in code of its builtins only under the flags that it was made with, so under any of these they are compiled
   // anew: 7 of the 95 ms of processor time that a start takes (x86-64, median). There is no better place: on the command line they cost a
   // worker the same and the agent's own start 3 ms more, and on a device the launcher's --disallow-code-generation-from-strings has
@@ -33,8 +29,8 @@ export function createWorker(
     stdin: false,
     stdout: true,
     stderr: true,
-    // The descriptors of a worker's open files are to be closed with it, however it ends.
-    trackUnmanagedFds: withFolders,
+    // The descriptors of a worker's open files are to be closed with it, however it ends: its folders', and that of random bytes.
+    trackUnmanagedFds: true,
     resourceLimits: {
       maxOldGenerationSizeMb: heapMiB,
       maxYoungGenerationSizeMb: WORKER_YOUNG_GENERATION_MIB,

@@ -215,7 +215,10 @@ function readWhole(file: Descriptor): Uint8Array {
 function writeWhole(folder: Descriptor, value: Uint8Array): void {
   const file = folder.openAt({}, UNFINISHED, { create: true, truncate: true }, { write: true });
   try {
-    file.write(value, 0n);
+    // A disk that is full cuts a write short; the next one says why.
+    for (let written = 0; written < value.byteLength; ) {
+      written += Number(file.write(value.subarray(written), BigInt(written)));
+    }
     file.sync();
   } finally {
     file[Symbol.dispose]();

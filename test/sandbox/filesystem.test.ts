@@ -754,6 +754,85 @@ test("quota: folders lie no deeper in each other than the agent can copy", (t) =
   t.notThrows(() => root.renameAt("d", root, "e"));
 });
 
+test("quota: a folder's depth is its own, whatever its name is", (t) => {
+  const { path, root } = granted(t, { maxBytes: 1000, maxEntries: 100 });
+  const down = (name: string, levels: number) => [name, ...Array(levels - 1).fill("d")].join("/");
+  for (let levels = 1; levels <= MAX_FOLDER_DEPTH_LEVELS; levels += 1) {
+    root.createDirectoryAt(down("top", levels));
+    root.createDirectoryAt(down("ü", levels));
+  }
+  fails(t, "quota", () => root.renameAt("ü", root, "top/ü"), "it is as deep as may be");
+  // Their code points' low bytes are a zero, and "..", beside the granted folder.
+  mkdirSync(join(path, "..", ...Array(MAX_FOLDER_DEPTH_LEVELS).fill("deep")), { recursive: true });
+  for (const [index, name] of ["Ā", "ĮĮ"].entries()) {
+    root.createDirectoryAt(name);
+    t.notThrows(() => root.renameAt(name, root, `${down("top", MAX_FOLDER_DEPTH_LEVELS - 1)}/${index}`));
+  }
+});
+
+/** Bytes of folders on the disk, each beyond a new one's. */
+function swollenBytes(path: string): number {
+  const folders = readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => join(entry.parentPath, entry.name));
+  return [path, ...folders].reduce((sum, folder) => sum + Math.max(0, lstatSync(folder).size - 4096), 0);
+}
+
+test("quota: folders that are filled with names and emptied again count with what they still take", (t) => {
+  const { path, root } = granted(t, { maxBytes: 64 * 1024, maxEntries: 400 });
+  const name = (index: number) => `${"n".repeat(240)}${index}`;
+  const fillAndEmpty = (folder: string) => {
+    root.createDirectoryAt(folder);
+    const made: string[] = [];
+    try {
+      for (let index = 0; index < 350; index += 1) {
+        root.symlinkAt("x", `${folder}/${name(index)}`);
+        made.push(`${folder}/${name(index)}`);
+      }
+    } finally {
+      for (const each of made) root.unlinkFileAt(each);
+    }
+  };
+  for (let round = 0; round < 10; round += 1) {
+    try {
+      fillAndEmpty(`folder${round}`);
+    } catch (error) {
+      t.is((error as Error).message, "quota");
+    }
+  }
+  t.true(swollenBytes(path) <= 64 * 1024 + 4096);
+});
+
+test("quota: what moves from folder to folder counts with the folders that it has swollen", (t) => {
+  const { path, root } = granted(t, { maxBytes: 64 * 1024, maxEntries: 400 });
+  const name = (index: number) => `${"n".repeat(240)}${index}`;
+  const folder = (round: number) => `folder${round}`;
+  for (let round = 0; round < 10; round += 1) root.createDirectoryAt(folder(round));
+  for (let index = 0; index < 100; index += 1) root.symlinkAt("x", `${folder(0)}/${name(index)}`);
+  try {
+    for (let round = 1; round < 10; round += 1) {
+      for (let index = 0; index < 100; index += 1) {
+        root.renameAt(`${folder(round - 1)}/${name(index)}`, root, `${folder(round)}/${name(index)}`);
+      }
+    }
+  } catch (error) {
+    t.is((error as Error).message, "quota");
+  }
+  t.true(swollenBytes(path) <= 64 * 1024 + 4096);
+  const [left] = readdirSync(path, { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isSymbolicLink(),
+  );
+  t.truthy(left);
+  if (left !== undefined) root.unlinkFileAt(join(left.parentPath.slice(path.length + 1), left.name));
+});
+
+test("quota: a link's text counts", (t) => {
+  const { root } = granted(t, { maxBytes: 100, maxEntries: 50 });
+  fails(t, "quota", () => root.symlinkAt("x".repeat(101), "long"));
+  root.symlinkAt("x".repeat(60), "first");
+  fails(t, "quota", () => create(root, "file", "x".repeat(41)));
+});
+
 test("quota: beyond it the calls fail, and the limit is reported once", (t) => {
   const { root, limited } = granted(t, { maxBytes: 4, maxEntries: 3 });
   for (const path of ["a", "b"]) fails(t, "quota", () => create(root, path, "12345"));

@@ -14,13 +14,13 @@ for (const call of ["init", "onTimer"] as const) {
       componentPath: await componentFile(reactorText({ [call]: READ_FOR_EVER })),
       world: "reactor",
       intervalMs: 10,
-      limits: { callDeadlineMs: 3_000, hostCallsPerSecond: 0.1 },
+      limits: { callDeadlineMs: 5_000, startDeadlineMs: 5_000, hostCallsPerSecond: 0.1 },
     });
     const end = await module.done;
     t.like(end, { kind: "failed", code: "limit/host-call-rate" });
     t.regex(
       end.kind === "failed" ? end.message : "",
-      /3000 ms, most of it waiting for its turn to call the host/,
+      /5000 ms, most of it waiting for its turn to call the host/,
     );
     t.deepEqual(record.of("limited"), [{ event: "limited", code: "limit/host-call-rate" }]);
   });

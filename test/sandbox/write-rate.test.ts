@@ -24,11 +24,11 @@ for (const call of ["init", "onTimer"] as const) {
       intervalMs: 10,
       folders: [{ hostPath: folder, guestPath: "/data", quota: { maxBytes: 1024 ** 2, maxEntries: 10 } }],
       grants: { sensors: ["ambient"], serial: [], publish: ["telemetry/#"], storageBytes: 1024 ** 2 },
-      limits: { callDeadlineMs: 3_000, writtenBytesPerSecond: 1 },
+      limits: { callDeadlineMs: 5_000, startDeadlineMs: 5_000, writtenBytesPerSecond: 1 },
     });
     const end = await module.done;
     t.like(end, { kind: "failed", code: "limit/write-rate" });
-    t.regex(end.kind === "failed" ? end.message : "", /3000 ms, most of it waiting to write/);
+    t.regex(end.kind === "failed" ? end.message : "", /5000 ms, most of it waiting to write/);
     t.deepEqual(record.of("limited"), [{ event: "limited", code: "limit/write-rate" }]);
   });
 }

@@ -6,6 +6,8 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import { FilesystemError, unless } from "./error-code.ts";
 
+const SLASH = Buffer.from("/");
+
 /**
  * Levels from the folder open as `root` down to the one open as `folder`, 0 if they are the same.
  *
@@ -24,7 +26,7 @@ export function depthBelow(root: number, folder: number): number {
 
 /** Levels of folders below the one at `systemPath`; counting ends beyond `maxLevels`. */
 export function heightOf(systemPath: string, maxLevels: number): number {
-  let level = [systemPath];
+  let level: Buffer[] = [Buffer.from(systemPath)];
   let height = 0;
   for (; level.length > 0 && height <= maxLevels; height += 1) {
     level = level.flatMap(foldersIn);
@@ -32,11 +34,9 @@ export function heightOf(systemPath: string, maxLevels: number): number {
   return height - 1;
 }
 
-function foldersIn(path: string): string[] {
+/** Paths are bytes here: what lies in the folder need not be the module's doing. */
+function foldersIn(path: Buffer): Buffer[] {
   const options = { withFileTypes: true, encoding: "buffer" } as const;
-  const entries =
-    unless(["ENOENT", "ENOTDIR"], () => readdirSync(Buffer.from(path, "latin1"), options)) ?? [];
-  return entries
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => `${path}/${name.toString("latin1")}`);
+  const entries = unless(["ENOENT", "ENOTDIR"], () => readdirSync(path, options)) ?? [];
+  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => Buffer.concat([path, SLASH, name]));
 }

@@ -20,6 +20,7 @@ import {
   symlinkSync,
   unlinkSync,
 } from "node:fs";
+import { basename } from "node:path";
 import { MAX_FOLDER_DEPTH_LEVELS, WRITTEN_PAGE_BYTES } from "../../limits.ts";
 import type { InputStream, OutputStream } from "../streams.ts";
 import { heightOf } from "./depth.ts";
@@ -173,7 +174,7 @@ export class Descriptor {
   createDirectoryAt(path: string): void {
     this.#at(path, "never", ({ systemPath, folder }) => {
       this.#folder.requireDepth(folder, 0);
-      this.#takeEntryFor(systemPath);
+      this.#takeName(systemPath, 1);
       this.#folder.waitToWrite(WRITTEN_PAGE_BYTES);
       mkdirSync(systemPath);
     });
@@ -203,9 +204,9 @@ export class Descriptor {
     this.#between(oldPath, "before-slash", newDescriptor, newPath, (from, to) => {
       const stats = statsOf(from);
       requireNameForFile(to);
-      newDescriptor.#takeEntryFor(to.systemPath);
+      newDescriptor.#takeName(to.systemPath, 1);
       // The agent copies the folder name by name: each has the file's bytes again.
-      if (stats.isFile()) newDescriptor.#folder.take(Number(stats.size), 0);
+      if (stats.isFile()) newDescriptor.#folder.take(Number(stats.size));
       this.#folder.waitToWrite(WRITTEN_PAGE_BYTES);
       linkSync(from.systemPath, to.systemPath);
     });
@@ -218,12 +219,12 @@ export class Descriptor {
     const lastLink = create && exclusive ? "before-slash" : following(pathFlags);
     return this.#at(path, lastLink, (place) => {
       if (place.wantsFolder && create) throw new FilesystemError("is-directory");
-      if (create) this.#takeEntryFor(place.systemPath);
+      if (create) this.#takeName(place.systemPath, 1);
       if (create || truncate) this.#folder.waitToWrite(WRITTEN_PAGE_BYTES);
       const system = systemFlags(place.wantsFolder, openFlags, flags);
       const file = this.#folder.context.opening(() => openSync(place.systemPath, system));
       this.#folder.openFiles.add(file);
-      const type = typeOf(fstatSync(file, { bigint: true }));
+      const type = this.#typeOfOpened(file);
       const kept = type === "directory" ? { ...flags, mutateDirectory: true } : flags;
       return new Descriptor({ folder: this.#folder, file, type, flags: kept });
     });
@@ -252,6 +253,7 @@ export class Descriptor {
       if (isFolder && this.#folder.quota !== undefined) {
         this.#folder.requireDepth(to.folder, heightOf(from.systemPath, MAX_FOLDER_DEPTH_LEVELS));
       }
+      newDescriptor.#takeName(to.systemPath, 0);
       this.#folder.waitToWrite(WRITTEN_PAGE_BYTES);
       renameSync(from.systemPath, to.systemPath);
     });
@@ -262,7 +264,8 @@ export class Descriptor {
     if (oldPath.includes("\0")) throw new FilesystemError("invalid");
     this.#at(newPath, "never", (place) => {
       requireNameForFile(place);
-      this.#takeEntryFor(place.systemPath);
+      this.#takeName(place.systemPath, 1);
+      this.#folder.take(Buffer.byteLength(oldPath));
       this.#folder.waitToWrite(WRITTEN_PAGE_BYTES);
       symlinkSync(oldPath, place.systemPath);
     });
@@ -327,10 +330,20 @@ export class Descriptor {
     return metadataHash(stats, this.#folder.context.exactTimes.of(stats));
   }
 
-  /** Takes an entry's room unless there is one of this name, which the system will then say. */
-  #takeEntryFor(systemPath: string): void {
+  /** Takes the room of a name, of one entry more or of one that moves, unless there is one of this name: the system says then what becomes of it. */
+  #takeName(systemPath: string, entries: 0 | 1): void {
     if (this.#folder.quota === undefined) return;
-    if (unless(["ENOENT"], () => lstatSync(systemPath)) === undefined) this.#folder.take(0, 1);
+    if (unless(["ENOENT"], () => lstatSync(systemPath)) !== undefined) return;
+    this.#folder.takeName(Buffer.byteLength(basename(systemPath)), entries);
+  }
+
+  #typeOfOpened(file: number): DescriptorType {
+    try {
+      return typeOf(fstatSync(file, { bigint: true }));
+    } catch (error) {
+      this.#folder.close(file);
+      throw error;
+    }
   }
 
   #requireDirectory(): void {

@@ -104,7 +104,7 @@ export class FileContent {
     const stats = this.stats();
     const growth = size - stats.size;
     // Under each of its names; a file that has none any more still takes its room.
-    if (growth > 0n) this.#folder.take(Number(growth * (stats.nlink || 1n)), 0);
+    if (growth > 0n) this.#folder.take(Number(growth * (stats.nlink || 1n)));
   }
 }
 

@@ -83,9 +83,14 @@ export class OpenFolder {
     this.quota = folder.quota && new Quota(folder.quota, this.root, this.openFiles);
   }
 
-  /** Takes room for bytes and entries that are about to be written. @throws FilesystemError `quota` */
-  take(bytes: number, entries: number): void {
-    this.#reported(() => this.quota?.take(bytes, entries));
+  /** Takes room for bytes that are about to be written. @throws FilesystemError `quota` */
+  take(bytes: number): void {
+    this.#reported(() => this.quota?.take(bytes));
+  }
+
+  /** Takes room for the name that an entry is about to get, which is one more or moves. @throws FilesystemError `quota` */
+  takeName(nameBytes: number, entries: 0 | 1): void {
+    this.#reported(() => this.quota?.takeName(nameBytes, entries));
   }
 
   /** Before a write, or a change that costs the flash memory as much. Without a quota nobody counts. */
