@@ -84,6 +84,7 @@ test.serial("ten updates later, two modules running, the agent has not grown", a
   t.log(`after five: ${fifth && inMebibytes(fifth)}`);
   t.log(`after ten: ${tenth && inMebibytes(tenth)}`);
   t.true((tenth?.anonymous ?? Infinity) - (fifth?.anonymous ?? 0) <= MAX_GROWTH_KIB);
+  t.true((tenth?.pss ?? Infinity) <= MAX_PSS_KIB);
   t.is(await device.machine.shell.check("dmesg | grep -c 'Out of memory' || true"), "0");
   const perSecond: number[] = [];
   while ((perSecond.at(-1) ?? MAX_MAJOR_FAULTS) >= MAX_MAJOR_FAULTS && perSecond.length < REST_WINDOWS) {
