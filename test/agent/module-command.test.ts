@@ -1,6 +1,6 @@
 /** `skerry module run` and `skerry module inspect`, in processes of their own. */
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -69,6 +69,8 @@ test("run: storage that a manifest requests is a folder with that quota, named b
   const folder = await mkdtemp(join(tmpdir(), "skerry-folder-"));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
   const policy = await policyFile(t, 'module = "acme/*"\nstorage = "8B"\nmemory = "8MiB"\n');
+  const data = join(folder, "data");
+  await mkdir(data);
   const manifest = join(folder, "module.toml");
   const request = '[request]\nstorage = "8B"\n[env]\nGUEST_VARIABLE = "files"\n';
   await writeFile(manifest, `name = "acme/guest"\nversion = "1.0.0"\nworld = "command"\n${request}`);
@@ -76,7 +78,7 @@ test("run: storage that a manifest requests is a folder with that quota, named b
   const without = await skerry(args);
   t.is(without.code, 125);
   t.regex(without.stderr, /requests storage: give it a folder with --dir FOLDER::\/data/);
-  const { stdout } = await skerry([...args, "--dir", `${folder}::/data`]);
+  const { stdout } = await skerry([...args, "--dir", `${data}::/data`]);
   t.regex(stdout.toString(), /write\(file, "0123456789", 10\) == 10 \(errno 19/);
 });
 
