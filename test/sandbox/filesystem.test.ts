@@ -770,7 +770,7 @@ test("quota: a folder's depth is its own, whatever its name is", (t) => {
   }
 });
 
-/** Bytes of folders on the disk, each beyond a new one's. */
+/** Bytes of folders on the disk, each beyond a new one's: none where a file system takes back what names have left (tmpfs, btrfs). */
 function swollenBytes(path: string): number {
   const folders = readdirSync(path, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isDirectory())
@@ -831,6 +831,7 @@ test("quota: a link's text counts", (t) => {
   fails(t, "quota", () => root.symlinkAt("x".repeat(101), "long"));
   root.symlinkAt("x".repeat(60), "first");
   fails(t, "quota", () => create(root, "file", "x".repeat(41)));
+  fails(t, "quota", () => root.linkAt(HERE, "first", root, "second"));
 });
 
 test("quota: beyond it the calls fail, and the limit is reported once", (t) => {

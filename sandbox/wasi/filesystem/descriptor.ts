@@ -205,8 +205,8 @@ export class Descriptor {
       const stats = statsOf(from);
       requireNameForFile(to);
       newDescriptor.#takeName(to.systemPath, 1);
-      // The agent copies the folder name by name: each has the file's bytes again.
-      if (stats.isFile()) newDescriptor.#folder.take(Number(stats.size));
+      // The agent copies the folder name by name: each has the file's bytes again, or the link's text.
+      if (!stats.isDirectory()) newDescriptor.#folder.take(Number(stats.size));
       this.#folder.waitToWrite(WRITTEN_PAGE_BYTES);
       linkSync(from.systemPath, to.systemPath);
     });

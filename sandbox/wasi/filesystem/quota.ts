@@ -3,10 +3,11 @@
  *
  * The count is an upper bound: it grows with everything that is written, and nothing that is removed is taken off it. Only
  * when it reaches the quota is the folder counted again. So a deleted file that is still open, or a change by somebody
- * else can make a count too high for a while, but never too low. A file with two names counts twice: the agent's copy of the
+ * else can make a count too high for a while, but what files hold is never counted too low. A file with two names counts twice: the agent's copy of the
  * folder, made for a trial, has it twice.
  *
  * Names take room, too: a folder on ext4 grows by blocks with its names and never shrinks, so one that was filled and emptied is as large as before.
+ * What a name adds is an estimate until the next count, so folders may grow a little beyond the quota before it is noticed.
  */
 
 import { type BigIntStats, type Dirent, fstatSync, lstatSync, readdirSync } from "node:fs";
